@@ -1,0 +1,39 @@
+// The agent's configuration, validated.
+#ifndef VUFD_SERVER_CONFIG_CONFIG_H_
+#define VUFD_SERVER_CONFIG_CONFIG_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+
+namespace vuf {
+
+struct Config {
+  enum class LogLevel { kDebug, kInfo, kWarning, kError };
+  std::string listen_socket = "/run/vufd/vufd.sock";
+  std::string state_directory = "/var/lib/vufd";
+  // Empty: no HTTP.
+  std::string http_address;
+  std::vector<std::string> qmp_socket_globs;
+  absl::Duration discovery_period = absl::Seconds(10);
+  absl::Duration qmp_timeout = absl::Seconds(5);
+  uint32_t max_concurrent_migrations = 4;
+  absl::Duration default_migration_timeout = absl::Minutes(5);
+  uint32_t migration_history_limit = 1000;
+  LogLevel log_level = LogLevel::kInfo;
+  bool log_json = false;
+};
+
+// Parses protobuf text format (proto/vuf/config/v1/config.proto). INVALID_ARGUMENT lists every
+// error found, each with the line or the field, the value and what is allowed.
+absl::StatusOr<Config> ParseConfig(absl::string_view text);
+// Reads and parses a file; the error names it. At most 1 MiB.
+absl::StatusOr<Config> LoadConfig(const std::string& path);
+
+}  // namespace vuf
+
+#endif  // VUFD_SERVER_CONFIG_CONFIG_H_

@@ -1,0 +1,29 @@
+// From the model to the API's messages.
+#ifndef VUFD_SERVER_CONVERT_CONVERT_H_
+#define VUFD_SERVER_CONVERT_CONVERT_H_
+
+#include "google/protobuf/duration.pb.h"
+#include "google/protobuf/timestamp.pb.h"
+#include "absl/time/time.h"
+#include "server/model/back_end.h"
+#include "server/model/verdict.h"
+#include "server/model/vm.h"
+#include "vuf/v1/verdict.pb.h"
+#include "vuf/v1/vm.pb.h"
+
+namespace vuf {
+
+google::protobuf::Timestamp ToProto(absl::Time time);
+google::protobuf::Duration ToProto(absl::Duration duration);
+absl::Duration FromProto(const google::protobuf::Duration& duration);
+absl::Time FromProto(const google::protobuf::Timestamp& time);
+
+v1::Verdict ToProto(const Verdict& verdict);
+v1::BackEnd ToProto(const BackEndFacts& back_end);
+v1::FsDevice ToProto(const FsDeviceFacts& device);
+// Fills uuid, guest_name, qemu_version, run_state, devices and observe_error.
+void FillObserved(const VmFacts& facts, v1::Vm* vm);
+
+}  // namespace vuf
+
+#endif  // VUFD_SERVER_CONVERT_CONVERT_H_

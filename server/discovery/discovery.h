@@ -1,0 +1,38 @@
+// The port to passive observation of the host. Nothing here ever connects to a back-end.
+#ifndef VUFD_SERVER_DISCOVERY_DISCOVERY_H_
+#define VUFD_SERVER_DISCOVERY_DISCOVERY_H_
+
+#include <optional>
+#include <string>
+
+#include "absl/time/time.h"
+#include "server/model/back_end.h"
+#include "server/model/evidence.h"
+#include "server/model/vm.h"
+
+namespace vuf {
+
+// What is seen at an endpoint's path, without a front-end to start from.
+struct EndpointSighting {
+  // Absent: could not look; `error` says why.
+  enum class State { kUnknown = 0, kInUse, kListening, kAbsent };
+  State state = State::kUnknown;
+  std::optional<FileId> socket_file;
+  BackEndFacts back_end;
+  std::string error;
+};
+
+class Discovery {
+ public:
+  virtual ~Discovery() = default;
+  virtual Evidence<std::string> BootId() = 0;
+  // Fills `back_end` of every device of a VM, `started_paused`, and verifies `process`: from the
+  // QEMU process to its sockets, to the peer of each, to the process that owns the peer.
+  virtual void ObserveBackEnds(VmFacts& vm, absl::Time deadline) = 0;
+  // Who serves the socket at `path`.
+  virtual EndpointSighting ObserveEndpoint(const std::string& path, absl::Time deadline) = 0;
+};
+
+}  // namespace vuf
+
+#endif  // VUFD_SERVER_DISCOVERY_DISCOVERY_H_

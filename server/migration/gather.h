@@ -1,0 +1,66 @@
+// Gathers the facts of one evaluation, from the monitors, the host and the registry.
+#ifndef VUFD_SERVER_MIGRATION_GATHER_H_
+#define VUFD_SERVER_MIGRATION_GATHER_H_
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "server/base/clock.h"
+#include "server/discovery/discovery.h"
+#include "server/hypervisor/hypervisor.h"
+#include "server/model/facts.h"
+#include "server/registry/registry.h"
+
+namespace vuf {
+
+struct GatherRequest {
+  // "vms/{vm}", and its record's monitor.
+  std::string vm;
+  std::string source_socket;
+  // Absent: the request names no destination.
+  std::optional<std::string> destination_socket;
+  Request request;
+  // Name of a migration of this VM that vufd is running, other than the one that asks.
+  std::string running_migration;
+};
+
+struct Gathered {
+  Facts facts;
+  // The monitors that were asked; null when one could not be reached (the facts say why).
+  std::unique_ptr<Hypervisor> source;
+  std::unique_ptr<Hypervisor> destination;
+};
+
+class Gatherer {
+ public:
+  // `monitor_timeout` bounds what is spent on one monitor.
+  Gatherer(HypervisorConnector* connector, Discovery* discovery, Registry* registry,
+           const Clock* clock, absl::Duration monitor_timeout)
+      : connector_(connector),
+        discovery_(discovery),
+        registry_(registry),
+        clock_(clock),
+        monitor_timeout_(monitor_timeout) {}
+
+  // Never fails: what could not be learnt is unknown in the facts. Changes nothing.
+  Gathered Gather(const GatherRequest& request, absl::Time deadline);
+  // The same for connections that are open already (the check at pre-switchover).
+  Facts GatherAgain(const GatherRequest& request, Hypervisor& source, Hypervisor& destination,
+                    absl::Time deadline);
+  // One VM, with its back-ends and their profiles.
+  VmFacts ObserveVm(const std::string& qmp_socket, absl::Time deadline);
+
+ private:
+  HypervisorConnector* const connector_;
+  Discovery* const discovery_;
+  Registry* const registry_;
+  const Clock* const clock_;
+  const absl::Duration monitor_timeout_;
+};
+
+}  // namespace vuf
+
+#endif  // VUFD_SERVER_MIGRATION_GATHER_H_

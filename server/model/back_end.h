@@ -1,0 +1,87 @@
+// A back-end: the process that serves a vhost-user-fs socket, and the directory it shares.
+#ifndef VUFD_SERVER_MODEL_BACK_END_H_
+#define VUFD_SERVER_MODEL_BACK_END_H_
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+
+#include "server/model/evidence.h"
+#include "server/model/process.h"
+#include "server/model/version.h"
+
+namespace vuf {
+
+// What the kind of back-end is. Unknown kinds are never allowed to migrate.
+enum class BackEndKind {
+  kUnknown = 0,
+  kVirtiofsd,   // Rust, https://gitlab.com/virtio-fs/virtiofsd
+  kVirtiofsdC,  // the C daemon of QEMU up to 7.2
+  kFilestoreVhost,
+  kKeeper,
+  kProfiled,  // matched by a profile of the operator's
+};
+
+// One-letter state of /proc/PID/stat, reduced to what matters here.
+enum class ProcessState { kUnknown = 0, kRunning, kStopped, kZombie, kUninterruptible };
+
+// virtiofsd's options with the defaults of its version filled in; names are the long options
+// without dashes, flags have the value "true" or "false". Legacy `-o` options are translated.
+using BackEndOptions = std::map<std::string, std::string>;
+
+// The shared directory as the back-end itself sees it.
+struct ShareId {
+  FileId root;
+  // e.g. "ext4", "overlay", "nfs4".
+  std::string file_system;
+  // What the mount was made from (mountinfo), e.g. "/dev/vda1" or "server:/export".
+  std::string mount_source;
+  bool mount_read_only = false;
+  bool operator==(const ShareId&) const = default;
+};
+
+// The socket that a front-end is connected to, from NETLINK_SOCK_DIAG.
+struct SocketFacts {
+  std::string path;
+  // The file the socket was bound to, and the file at that path now; equal in a sane world.
+  FileId bound_file;
+  FileId file_at_path;
+  // Inode of the back-end's end of the connection.
+  uint64_t peer_inode = 0;
+  bool operator==(const SocketFacts&) const = default;
+};
+
+struct BackEndFacts {
+  Evidence<SocketFacts> socket;
+  Evidence<ProcessId> process;
+  Evidence<ProcessState> process_state;
+  // readlink /proc/PID/exe, without " (deleted)".
+  Evidence<std::string> executable;
+  // The running executable's file was removed or replaced since it started.
+  Evidence<bool> executable_deleted;
+  // First line of `executable --version`.
+  Evidence<std::string> version_line;
+  Evidence<BackEndKind> kind;
+  Evidence<Version> version;
+  Evidence<BackEndOptions> options;
+  // "features" of --print-capabilities of the running executable.
+  Evidence<std::set<std::string>> features;
+  // Effective capabilities of the process (CapEff).
+  Evidence<uint64_t> effective_capabilities;
+  Evidence<ShareId> share;
+  // Front-ends connected to the endpoint's socket, as seen by sock_diag.
+  Evidence<int> front_ends;
+  // Modes that the matching profile says this back-end can do at all. "Known and empty" is: none.
+  struct ProfileModes {
+    bool stateless = false;
+    bool stateful = false;
+    std::string profile;  // "backEndProfiles/..."
+    bool operator==(const ProfileModes&) const = default;
+  };
+  Evidence<ProfileModes> profile_modes;
+};
+
+}  // namespace vuf
+
+#endif  // VUFD_SERVER_MODEL_BACK_END_H_

@@ -1,0 +1,54 @@
+// Everything a decision may look at: gathered before, never during.
+#ifndef VUFD_SERVER_MODEL_FACTS_H_
+#define VUFD_SERVER_MODEL_FACTS_H_
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "server/model/process.h"
+#include "server/model/verdict.h"
+#include "server/model/vm.h"
+
+namespace vuf {
+
+// What the registry remembers of an endpoint, by socket path.
+struct RegisteredEndpoint {
+  std::string name;
+  std::string socket_path;
+  // Who served it when it was registered or last accepted; absent when nobody did.
+  std::optional<ProcessId> process;
+  std::optional<FileId> socket_file;
+  std::string boot_id;
+  uint64_t generation = 0;
+};
+
+struct Request {
+  bool allow_stateless = false;
+  bool allow_stateful = false;
+  // False: nobody said where to; the verdict can only list what speaks against the source.
+  bool has_destination = false;
+};
+
+struct Facts {
+  Request request;
+  Evidence<std::string> boot_id;
+  VmFacts source;
+  // Absent when the request names none.
+  std::optional<VmFacts> destination;
+  // Registered endpoints, and every socket path -> VMs known to use it (names).
+  std::vector<RegisteredEndpoint> endpoints;
+  std::map<std::string, std::vector<std::string>> vms_by_socket_path;
+  // Name of another migration of this VM that vufd itself is running; empty: none.
+  std::string running_migration;
+  // When the facts are judged, and how old evidence may be.
+  absl::Time now = absl::InfiniteFuture();
+  absl::Duration max_age = absl::Seconds(10);
+};
+
+}  // namespace vuf
+
+#endif  // VUFD_SERVER_MODEL_FACTS_H_

@@ -1,0 +1,83 @@
+// One QEMU and its vhost-user-fs devices, as observed.
+#ifndef VUFD_SERVER_MODEL_VM_H_
+#define VUFD_SERVER_MODEL_VM_H_
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "server/model/back_end.h"
+#include "server/model/evidence.h"
+#include "server/model/process.h"
+#include "server/model/version.h"
+
+namespace vuf {
+
+struct ChardevFacts {
+  // As QEMU prints it, e.g. "unix:/run/vfs0.sock" or "disconnected:unix:/run/vfs0.sock".
+  std::string filename;
+  // Empty when QEMU does not print it (QEMU 7.2, abstract sockets, passed descriptors).
+  std::string socket_path;
+  bool connected = false;
+  bool operator==(const ChardevFacts&) const = default;
+};
+
+struct FsDeviceFacts {
+  std::string qom_path;
+  // Empty for an anonymous device (below /machine/peripheral-anon).
+  std::string id;
+  std::string type;
+  Evidence<std::string> tag;
+  Evidence<uint32_t> request_queues;
+  Evidence<uint32_t> queue_size;
+  // Empty string: not on PCI.
+  Evidence<std::string> pci_address;
+  Evidence<std::string> chardev_label;
+  Evidence<ChardevFacts> chardev;
+  // The `migration` property of a patched QEMU ("none", "external"); known and empty: this QEMU
+  // has no such property, as every released QEMU up to 11.1.
+  Evidence<std::string> migration_property;
+  BackEndFacts back_end;
+
+  // How findings name it.
+  const std::string& subject() const { return id.empty() ? qom_path : id; }
+};
+
+struct MemoryBackendFacts {
+  std::string id;
+  uint64_t size = 0;
+  bool share = false;
+  bool operator==(const MemoryBackendFacts&) const = default;
+};
+
+struct VmFacts {
+  // Where vufd asked.
+  std::string qmp_socket;
+  // Known ("QMP") when the monitor answered; unknown says why it could not be asked.
+  Evidence<std::string> monitor;
+  Evidence<ProcessId> process;
+  Evidence<std::string> uuid;
+  Evidence<std::string> guest_name;
+  Evidence<Version> qemu_version;
+  // QMP RunState as spelled by QEMU.
+  Evidence<std::string> run_state;
+  // Machine type as QOM names it, e.g. "pc-q35-10.0-machine".
+  Evidence<std::string> machine_type;
+  // The process was started with -S: it does not run the guest by itself after an incoming migration.
+  Evidence<bool> started_paused;
+  // query-migrate.status; known and empty: no migration ever.
+  Evidence<std::string> migration_status;
+  // query-migrate.blocked-reasons for the mode in `migration_mode`.
+  Evidence<std::vector<std::string>> blocked_reasons;
+  Evidence<std::map<std::string, bool>> capabilities;
+  // query-migrate-parameters.mode ("normal", "cpr-reboot", ...); known and empty: QEMU before 8.2.
+  Evidence<std::string> migration_mode;
+  Evidence<std::vector<MemoryBackendFacts>> memory_backends;
+  // All vhost-user-fs devices; unknown when any enumeration failed.
+  Evidence<std::vector<FsDeviceFacts>> devices;
+};
+
+}  // namespace vuf
+
+#endif  // VUFD_SERVER_MODEL_VM_H_

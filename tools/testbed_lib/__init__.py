@@ -1,0 +1,1 @@
+"""Builds the end-to-end test bed from Debian packages, without installing them on the host."""
