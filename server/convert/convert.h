@@ -2,9 +2,13 @@
 #ifndef VUFD_SERVER_CONVERT_CONVERT_H_
 #define VUFD_SERVER_CONVERT_CONVERT_H_
 
+#include <cstddef>
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "google/protobuf/duration.pb.h"
 #include "google/protobuf/timestamp.pb.h"
-#include "absl/time/time.h"
 #include "server/model/back_end.h"
 #include "server/model/verdict.h"
 #include "server/model/vm.h"
@@ -13,6 +17,13 @@
 
 namespace vuf {
 
+// Bytes of the well-formed UTF-8 character that `text` begins with; 0 when there is none.
+size_t Utf8CharacterLength(absl::string_view text);
+// `text` with every malformed byte replaced by U+FFFD. What comes from a path, a command line or a
+// monitor need not be UTF-8, and one bad byte would make the whole answer impossible to parse.
+std::string ValidUtf8(absl::string_view text);
+
+// Out of range (absl's infinities too): the nearest that the message can hold.
 google::protobuf::Timestamp ToProto(absl::Time time);
 google::protobuf::Duration ToProto(absl::Duration duration);
 absl::Duration FromProto(const google::protobuf::Duration& duration);
