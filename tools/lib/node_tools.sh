@@ -1,0 +1,15 @@
+# Sourced by the tools: buf and buildifier, pinned in tools/lib/package.json, below .lint/.
+# shellcheck shell=bash disable=SC2034
+
+NODE_BIN=$PWD/.lint/node_modules/.bin
+
+install_node_tools() {
+  cmp -s tools/lib/package.json .lint/package.json && [[ -x $NODE_BIN/buf ]] && return 0
+  echo "Installing from npm: buf, buildifier (below .lint/)"
+  mkdir -p .lint
+  cp tools/lib/package.json .lint/package.json
+  (cd .lint && npm install --silent --no-audit --no-fund --no-package-lock) || {
+    rm -f .lint/package.json
+    die "npm could not install buf and buildifier"
+  }
+}
