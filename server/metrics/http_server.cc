@@ -1,0 +1,220 @@
+#include "server/metrics/http_server.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdint>
+#include <cstring>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "absl/time/clock.h"
+
+namespace vuf {
+namespace {
+
+struct Address {
+  sockaddr_storage storage = {};
+  socklen_t length = 0;
+};
+
+absl::StatusOr<Address> ParseLoopback(const std::string& text) {
+  const absl::Status bad = absl::InvalidArgumentError(
+      absl::StrCat("http_address: \"", text, "\" is not HOST:PORT with a loopback host"));
+  const size_t colon = text.rfind(':');
+  int port = 0;
+  if (colon == std::string::npos || !absl::SimpleAtoi(text.substr(colon + 1), &port) || port < 0 ||
+      port > 65535) {
+    return bad;
+  }
+  std::string host = text.substr(0, colon);
+  if (host == "localhost") host = "127.0.0.1";
+  Address address;
+  auto* const v4 = reinterpret_cast<sockaddr_in*>(&address.storage);
+  auto* const v6 = reinterpret_cast<sockaddr_in6*>(&address.storage);
+  if (inet_pton(AF_INET, host.c_str(), &v4->sin_addr) == 1) {
+    if ((ntohl(v4->sin_addr.s_addr) >> 24) != 127) return bad;
+    v4->sin_family = AF_INET;
+    v4->sin_port = htons(static_cast<uint16_t>(port));
+    address.length = sizeof(*v4);
+    return address;
+  }
+  const std::string inner(absl::StripSuffix(absl::StripPrefix(host, "["), "]"));
+  if (inet_pton(AF_INET6, inner.c_str(), &v6->sin6_addr) != 1 ||
+      !IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr)) {
+    return bad;
+  }
+  v6->sin6_family = AF_INET6;
+  v6->sin6_port = htons(static_cast<uint16_t>(port));
+  address.length = sizeof(*v6);
+  return address;
+}
+
+absl::Status SystemError(const std::string& address, const char* what) {
+  return absl::UnavailableError(
+      absl::StrCat("http_address \"", address, "\": ", what, ": ", strerror(errno)));
+}
+
+int PortOf(int fd) {
+  sockaddr_storage bound = {};
+  socklen_t length = sizeof(bound);
+  getsockname(fd, reinterpret_cast<sockaddr*>(&bound), &length);
+  // The port is at the same place in both families.
+  return ntohs(reinterpret_cast<sockaddr_in*>(&bound)->sin_port);
+}
+
+const char* Reason(int code) {
+  switch (code) {
+    case 200:
+      return "OK";
+    case 400:
+      return "Bad Request";
+    case 404:
+      return "Not Found";
+    case 405:
+      return "Method Not Allowed";
+    case 431:
+      return "Request Header Fields Too Large";
+    default:
+      return "Service Unavailable";
+  }
+}
+
+std::string Message(const HttpAnswer& answer, bool with_body = true) {
+  return absl::StrCat("HTTP/1.1 ", answer.code, " ", Reason(answer.code),
+                      "\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\n",
+                      "Content-Length: ", answer.body.size(), "\r\nConnection: close\r\n",
+                      answer.code == 405 ? "Allow: GET, HEAD\r\n" : "", "\r\n",
+                      with_body ? answer.body : "");
+}
+
+}  // namespace
+
+struct HttpServer::Client {
+  absl::Time deadline;
+  std::string request;
+  std::string answer;
+  size_t sent = 0;
+};
+
+absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const std::string& address,
+                                                              Handlers handlers,
+                                                              absl::Duration client_timeout) {
+  absl::StatusOr<Address> parsed = ParseLoopback(address);
+  if (!parsed.ok()) return parsed.status();
+  const int fd = socket(parsed->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return SystemError(address, "socket");
+  const int on = 1;
+  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+  if (bind(fd, reinterpret_cast<sockaddr*>(&parsed->storage), parsed->length) != 0 ||
+      listen(fd, static_cast<int>(kMaxClients)) != 0) {
+    const absl::Status error = SystemError(address, "listen");
+    close(fd);
+    return error;
+  }
+  const int stop_fd = eventfd(0, EFD_CLOEXEC);
+  if (stop_fd < 0) {
+    const absl::Status error = SystemError(address, "eventfd");
+    close(fd);
+    return error;
+  }
+  return std::unique_ptr<HttpServer>(
+      new HttpServer(fd, stop_fd, PortOf(fd), std::move(handlers), client_timeout));
+}
+
+HttpServer::HttpServer(int listen_fd, int stop_fd, int port, Handlers handlers,
+                       absl::Duration client_timeout)
+    : listen_fd_(listen_fd),
+      stop_fd_(stop_fd),
+      port_(port),
+      handlers_(std::move(handlers)),
+      client_timeout_(client_timeout),
+      thread_([this] { Serve(); }) {}
+
+HttpServer::~HttpServer() {
+  const uint64_t one = 1;
+  [[maybe_unused]] const ssize_t written = write(stop_fd_, &one, sizeof(one));
+  thread_.join();
+  close(listen_fd_);
+  close(stop_fd_);
+}
+
+void HttpServer::Serve() {
+  while (true) {
+    // While all places are taken, new clients wait in the kernel's (short) backlog.
+    std::vector<pollfd> fds = {{stop_fd_, POLLIN, 0}};
+    fds.push_back({clients_.size() < kMaxClients ? listen_fd_ : -1, POLLIN, 0});
+    absl::Time next = absl::InfiniteFuture();
+    for (const auto& [fd, client] : clients_) {
+      fds.push_back({fd, static_cast<short>(client.answer.empty() ? POLLIN : POLLOUT), 0});
+      next = std::min(next, client.deadline);
+    }
+    const absl::Duration wait = std::max(next - absl::Now(), absl::ZeroDuration());
+    const int timeout_ms =
+        clients_.empty() ? -1 : static_cast<int>(absl::ToInt64Milliseconds(wait)) + 1;
+    poll(fds.data(), fds.size(), timeout_ms);
+    if (fds[0].revents != 0) break;
+    for (size_t i = 2; i < fds.size(); ++i) {
+      Client& client = clients_[fds[i].fd];
+      const bool late = absl::Now() >= client.deadline;
+      if (!late && (fds[i].revents == 0 || Advance(fds[i].fd, client, fds[i].revents))) continue;
+      close(fds[i].fd);
+      clients_.erase(fds[i].fd);
+    }
+    if (fds[1].revents != 0) Accept();
+  }
+  for (const auto& [fd, client] : clients_) close(fd);
+}
+
+void HttpServer::Accept() {
+  const int fd = accept4(listen_fd_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+  if (fd < 0) return;
+  clients_[fd].deadline = absl::Now() + client_timeout_;
+}
+
+bool HttpServer::Advance(int fd, Client& client, short events) {
+  if (client.answer.empty()) {
+    char buffer[2048];
+    const ssize_t n = recv(fd, buffer, sizeof(buffer), 0);
+    if (n < 0) return errno == EAGAIN || errno == EINTR;
+    if (n == 0) return false;
+    client.request.append(buffer, static_cast<size_t>(n));
+    if (client.request.find("\r\n\r\n") != std::string::npos) {
+      client.answer = Answer(client.request);
+    } else if (client.request.size() >= kMaxRequestBytes) {
+      client.answer = Message({431, "the request is longer than 8192 bytes\n"});
+    }
+    return true;
+  }
+  if ((events & POLLOUT) == 0) return false;
+  const ssize_t n = send(fd, client.answer.data() + client.sent, client.answer.size() - client.sent,
+                         MSG_NOSIGNAL);
+  if (n < 0) return errno == EAGAIN || errno == EINTR;
+  client.sent += static_cast<size_t>(n);
+  return client.sent < client.answer.size();
+}
+
+std::string HttpServer::Answer(const std::string& request) const {
+  const std::vector<std::string> words =
+      absl::StrSplit(request.substr(0, request.find("\r\n")), ' ');
+  if (words.size() != 3 || words[2].rfind("HTTP/1.", 0) != 0) {
+    return Message({400, "not an HTTP/1.1 request\n"});
+  }
+  const bool head = words[0] == "HEAD";
+  if (words[0] != "GET" && !head) return Message({405, "only GET and HEAD\n"});
+  const auto handler = handlers_.find(words[1].substr(0, words[1].find('?')));
+  if (handler == handlers_.end()) return Message({404, "only /metrics and /healthz\n"}, !head);
+  return Message(handler->second(), !head);
+}
+
+}  // namespace vuf

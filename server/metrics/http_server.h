@@ -1,0 +1,67 @@
+// A very small HTTP/1.1 server for GET /metrics and GET /healthz on loopback.
+//
+// Not prometheus::Exposer: that one cannot answer 503, and offers no bound on clients or time.
+#ifndef VUFD_SERVER_METRICS_HTTP_SERVER_H_
+#define VUFD_SERVER_METRICS_HTTP_SERVER_H_
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+namespace vuf {
+
+struct HttpAnswer {
+  int code = 200;
+  std::string body;
+};
+
+// One thread serves at most kMaxClients at a time. Every connection ends after one answer or after
+// the timeout, whatever the client does.
+class HttpServer {
+ public:
+  static constexpr size_t kMaxClients = 8;
+  static constexpr size_t kMaxRequestBytes = 8192;
+  // By path, e.g. "/metrics". Handlers run on the server's thread and must not block.
+  using Handlers = std::map<std::string, std::function<HttpAnswer()>>;
+
+  // `address` is "HOST:PORT" with a numeric loopback host ("127.0.0.1", "[::1]") or "localhost";
+  // port 0 chooses one.
+  static absl::StatusOr<std::unique_ptr<HttpServer>> Start(
+      const std::string& address, Handlers handlers,
+      absl::Duration client_timeout = absl::Seconds(5));
+  // Ends at once; open connections are closed.
+  ~HttpServer();
+  HttpServer(const HttpServer&) = delete;
+  HttpServer& operator=(const HttpServer&) = delete;
+
+  int port() const { return port_; }
+
+ private:
+  struct Client;
+
+  HttpServer(int listen_fd, int stop_fd, int port, Handlers handlers,
+             absl::Duration client_timeout);
+  void Serve();
+  void Accept();
+  // False when the client is done with, for better or worse.
+  bool Advance(int fd, Client& client, short events);
+  std::string Answer(const std::string& request) const;
+
+  const int listen_fd_;
+  const int stop_fd_;
+  const int port_;
+  const Handlers handlers_;
+  const absl::Duration client_timeout_;
+  // Of Serve's thread alone.
+  std::map<int, Client> clients_;
+  std::thread thread_;
+};
+
+}  // namespace vuf
+
+#endif  // VUFD_SERVER_METRICS_HTTP_SERVER_H_

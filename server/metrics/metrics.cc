@@ -1,0 +1,185 @@
+#include "server/metrics/metrics.h"
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/strip.h"
+#include "prometheus/text_serializer.h"
+
+namespace vuf {
+namespace {
+
+constexpr size_t kMaxBlockerCodes = 256;
+
+using prometheus::BuildCounter;
+using prometheus::BuildGauge;
+using prometheus::BuildHistogram;
+using Buckets = prometheus::Histogram::BucketBoundaries;
+
+const Buckets& RpcBuckets() {
+  static const auto* const buckets =
+      new Buckets{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30};
+  return *buckets;
+}
+
+prometheus::Gauge& OneGauge(prometheus::Registry& registry, const std::string& name,
+                            const std::string& help) {
+  return BuildGauge().Name(name).Help(help).Register(registry).Add({});
+}
+
+prometheus::Histogram& OneHistogram(prometheus::Registry& registry, const std::string& name,
+                                    const std::string& help, const Buckets& buckets) {
+  return BuildHistogram().Name(name).Help(help).Register(registry).Add({}, buckets);
+}
+
+std::string OutcomeLabel(v1::Migration::State state) {
+  return absl::AsciiStrToLower(absl::StripPrefix(v1::Migration::State_Name(state), "STATE_"));
+}
+
+double Seconds(const google::protobuf::Duration& duration) {
+  return static_cast<double>(duration.seconds()) + duration.nanos() / 1e9;
+}
+
+}  // namespace
+
+bool HasEnded(v1::Migration::State state) {
+  switch (state) {
+    case v1::Migration::STATE_SUCCEEDED:
+    case v1::Migration::STATE_REFUSED:
+    case v1::Migration::STATE_FAILED:
+    case v1::Migration::STATE_CANCELLED:
+    case v1::Migration::STATE_INTERRUPTED:
+      return true;
+    default:
+      return false;
+  }
+}
+
+Metrics::Metrics(const std::string& version, absl::Time start)
+    : rpc_requests_(BuildCounter()
+                        .Name("vufd_rpc_requests_total")
+                        .Help("RPCs that have ended, by method and gRPC code.")
+                        .Register(registry_)),
+      rpc_duration_(BuildHistogram()
+                        .Name("vufd_rpc_duration_seconds")
+                        .Help("Time from an RPC's arrival to its answer; watches are not timed.")
+                        .Register(registry_)),
+      decisions_(BuildCounter()
+                     .Name("vufd_decisions_total")
+                     .Help("Verdicts reached, for evaluations and migrations.")
+                     .Register(registry_)),
+      blockers_(BuildCounter()
+                    .Name("vufd_blockers_total")
+                    .Help("Blockers in verdicts, by code; docs/reasons.md explains each.")
+                    .Register(registry_)),
+      migrations_(BuildCounter()
+                      .Name("vufd_migrations_total")
+                      .Help("Migrations that have ended, by outcome.")
+                      .Register(registry_)),
+      migrations_running_(
+          OneGauge(registry_, "vufd_migrations_running", "Migrations that have not ended.")),
+      migration_downtime_(OneHistogram(
+          registry_, "vufd_migration_downtime_seconds",
+          "How long guests were stopped by successful migrations, as QEMU measured it.",
+          {0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5, 10, 30})),
+      migration_total_(OneHistogram(registry_, "vufd_migration_total_seconds",
+                                    "Total time of successful migrations, as QEMU measured it.",
+                                    {0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600})),
+      registered_vms_(OneGauge(registry_, "vufd_registered_vms", "VMs in the registry.")),
+      registered_endpoints_(
+          OneGauge(registry_, "vufd_registered_endpoints", "Endpoints in the registry.")),
+      evidence_unknown_(BuildCounter()
+                            .Name("vufd_evidence_unknown_total")
+                            .Help("Facts in findings that could not be established.")
+                            .Register(registry_)
+                            .Add({})),
+      last_refresh_(OneGauge(registry_, "vufd_last_refresh_timestamp_seconds",
+                             "When the last round over VMs and endpoints ended.")),
+      refresh_duration_(OneGauge(registry_, "vufd_refresh_duration_seconds",
+                                 "How long the last round over VMs and endpoints took.")) {
+  BuildGauge()
+      .Name("vufd_build_info")
+      .Help("Always 1; the label says which vufd this is.")
+      .Register(registry_)
+      .Add({{"version", version}})
+      .Set(1);
+  OneGauge(registry_, "vufd_start_time_seconds", "When the agent started, as Unix time.")
+      .Set(absl::ToDoubleSeconds(start - absl::UnixEpoch()));
+  // Series that alerts compare with exist from the start, at zero.
+  decisions_.Add({{"decision", "allow"}});
+  decisions_.Add({{"decision", "refuse"}});
+  for (const auto state :
+       {v1::Migration::STATE_SUCCEEDED, v1::Migration::STATE_REFUSED, v1::Migration::STATE_FAILED,
+        v1::Migration::STATE_CANCELLED, v1::Migration::STATE_INTERRUPTED}) {
+    migrations_.Add({{"outcome", OutcomeLabel(state)}});
+  }
+}
+
+void Metrics::RpcDone(const std::string& method, const std::string& code, absl::Duration took) {
+  rpc_requests_.Add({{"method", method}, {"code", code}}).Increment();
+  if (took == absl::InfiniteDuration()) return;
+  rpc_duration_.Add({{"method", method}}, RpcBuckets()).Observe(absl::ToDoubleSeconds(took));
+}
+
+void Metrics::Decided(const v1::Verdict& verdict) {
+  const bool allow = verdict.decision() == v1::DECISION_ALLOW;
+  decisions_.Add({{"decision", allow ? "allow" : "refuse"}}).Increment();
+  CountFindings(verdict);
+}
+
+void Metrics::CountFindings(const v1::Verdict& verdict) {
+  for (const v1::Finding& finding : verdict.blockers()) {
+    std::string code = finding.code();
+    {
+      MutexLock lock(&mu_);
+      if (blocker_codes_.count(code) == 0 && blocker_codes_.size() >= kMaxBlockerCodes) {
+        code = "OTHER";
+      } else {
+        blocker_codes_.insert(code);
+      }
+    }
+    blockers_.Add({{"code", code}}).Increment();
+    for (const v1::Evidence& evidence : finding.evidence()) {
+      if (evidence.unknown()) evidence_unknown_.Increment();
+    }
+  }
+}
+
+void Metrics::MigrationChanged(const v1::Migration& migration) {
+  bool newly_ended = false;
+  {
+    MutexLock lock(&mu_);
+    if (!HasEnded(migration.state())) {
+      running_.insert(migration.name());
+    } else {
+      // One that ended in a single step was never seen running; it counts all the same.
+      running_.erase(migration.name());
+      newly_ended = true;
+    }
+    migrations_running_.Set(static_cast<double>(running_.size()));
+  }
+  if (!newly_ended) return;
+  migrations_.Add({{"outcome", OutcomeLabel(migration.state())}}).Increment();
+  if (migration.has_verdict()) Decided(migration.verdict());
+  if (migration.state() != v1::Migration::STATE_SUCCEEDED) return;
+  if (migration.progress().has_downtime()) {
+    migration_downtime_.Observe(Seconds(migration.progress().downtime()));
+  }
+  if (migration.progress().has_total_time()) {
+    migration_total_.Observe(Seconds(migration.progress().total_time()));
+  }
+}
+
+void Metrics::SetRegistered(size_t vms, size_t endpoints) {
+  registered_vms_.Set(static_cast<double>(vms));
+  registered_endpoints_.Set(static_cast<double>(endpoints));
+}
+
+void Metrics::RefreshDone(absl::Time at, absl::Duration took) {
+  last_refresh_.Set(absl::ToDoubleSeconds(at - absl::UnixEpoch()));
+  refresh_duration_.Set(absl::ToDoubleSeconds(took));
+}
+
+std::string Metrics::Text() const {
+  return prometheus::TextSerializer().Serialize(registry_.Collect());
+}
+
+}  // namespace vuf

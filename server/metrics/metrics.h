@@ -1,0 +1,70 @@
+// Every Prometheus family, built once and injected.
+#ifndef VUFD_SERVER_METRICS_METRICS_H_
+#define VUFD_SERVER_METRICS_METRICS_H_
+
+#include <memory>
+#include <set>
+#include <string>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "prometheus/counter.h"
+#include "prometheus/family.h"
+#include "prometheus/gauge.h"
+#include "prometheus/histogram.h"
+#include "prometheus/registry.h"
+#include "server/base/mutex.h"
+#include "vuf/v1/migration.pb.h"
+#include "vuf/v1/verdict.pb.h"
+
+namespace vuf {
+
+// Thread-safe.
+class Metrics {
+ public:
+  Metrics(const std::string& version, absl::Time start);
+
+  // `method` is one of the API's ("VmService/GetVm"), `code` a gRPC code's name.
+  void RpcDone(const std::string& method, const std::string& code, absl::Duration took);
+  // A verdict was reached, for an evaluation or a migration.
+  void Decided(const v1::Verdict& verdict);
+  // A migration changed; counts it when it has ended.
+  void MigrationChanged(const v1::Migration& migration);
+  void SetRegistered(size_t vms, size_t endpoints);
+  // When the last round over VMs and endpoints ended.
+  void RefreshDone(absl::Time at, absl::Duration took);
+
+  // The text exposition format.
+  std::string Text() const;
+
+ private:
+  void CountFindings(const v1::Verdict& verdict);
+
+  prometheus::Registry registry_;
+  prometheus::Family<prometheus::Counter>& rpc_requests_;
+  prometheus::Family<prometheus::Histogram>& rpc_duration_;
+  prometheus::Family<prometheus::Counter>& decisions_;
+  prometheus::Family<prometheus::Counter>& blockers_;
+  prometheus::Family<prometheus::Counter>& migrations_;
+  prometheus::Gauge& migrations_running_;
+  prometheus::Histogram& migration_downtime_;
+  prometheus::Histogram& migration_total_;
+  prometheus::Gauge& registered_vms_;
+  prometheus::Gauge& registered_endpoints_;
+  prometheus::Counter& evidence_unknown_;
+  prometheus::Gauge& last_refresh_;
+  prometheus::Gauge& refresh_duration_;
+
+  Mutex mu_;
+  std::set<std::string> running_ ABSL_GUARDED_BY(mu_);
+  // Bounds the label: a code that would exceed the limit is counted as OTHER.
+  std::set<std::string> blocker_codes_ ABSL_GUARDED_BY(mu_);
+};
+
+// STATE_SUCCEEDED and the other states a migration does not leave.
+bool HasEnded(v1::Migration::State state);
+
+}  // namespace vuf
+
+#endif  // VUFD_SERVER_METRICS_METRICS_H_
