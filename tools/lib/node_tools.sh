@@ -8,7 +8,8 @@ install_node_tools() {
   echo "Installing from npm: buf, buildifier (below .lint/)"
   mkdir -p .lint
   cp tools/lib/package.json .lint/package.json
-  (cd .lint && npm install --silent --no-audit --no-fund --no-package-lock) || {
+  # Node has a list of authorities of its own; a machine behind a proxy has more in the system's.
+  (cd .lint && NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt npm install --silent --no-audit --no-fund --no-package-lock) || {
     rm -f .lint/package.json
     die "npm could not install buf and buildifier"
   }
