@@ -43,6 +43,11 @@ bool Changes(FakeCall call) {
          call == FakeCall::kStartOutgoing || call >= FakeCall::kMigrateContinue;
 }
 
+[[noreturn]] void NoSuchVm(const std::string& vm) {
+  std::fprintf(stderr, "the test has no VM at %s\n", vm.c_str());
+  std::abort();
+}
+
 }  // namespace
 
 void FakeConnector::AddVm(VmFacts facts) {
@@ -164,15 +169,14 @@ absl::StatusOr<std::unique_ptr<Hypervisor>> FakeConnector::Connect(const std::st
 }
 
 FakeVm& FakeConnector::At(const std::string& vm) {
-  return const_cast<FakeVm&>(std::as_const(*this).At(vm));
+  const auto it = vms_.find(vm);
+  if (it == vms_.end()) NoSuchVm(vm);
+  return it->second;
 }
 
 const FakeVm& FakeConnector::At(const std::string& vm) const {
   const auto it = vms_.find(vm);
-  if (it == vms_.end()) {
-    std::fprintf(stderr, "the test has no VM at %s\n", vm.c_str());
-    std::abort();
-  }
+  if (it == vms_.end()) NoSuchVm(vm);
   return it->second;
 }
 

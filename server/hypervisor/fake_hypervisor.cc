@@ -21,7 +21,7 @@ absl::Status CheckStream(int fd) {
 
 absl::Status FakeHypervisor::Usable() const {
   if (!failed_.ok()) return failed_;
-  const FakeVm& vm = std::as_const(*world_).At(vm_);
+  const FakeVm& vm = world_->At(vm_);
   if (vm.generation != generation_) {
     return absl::UnavailableError("the monitor is gone: end of file");
   }

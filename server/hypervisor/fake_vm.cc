@@ -8,6 +8,7 @@ namespace vuf {
 namespace {
 
 constexpr char kLoadError[] = "load of migration failed: Input/output error";
+constexpr char kGone[] = "the monitor is gone: end of file";
 
 template <typename T>
 void Stamp(Evidence<T>& evidence, absl::Time now) {
@@ -59,6 +60,42 @@ void CompleteDestination(FakeVm* destination) {
 void FailSource(FakeVm& source, const std::string& why) {
   source.SetStatus("failed", why);
   Resume(source);
+}
+
+void LoseDestination(FakeVm& source, FakeVm* destination) {
+  if (source.has("return-path")) {
+    FailSource(source, "Sibling indicated error 1");
+  } else {
+    Complete(source);
+  }
+  FailDestination(destination, kLoadError);
+}
+
+void SwitchOver(FakeVm& source, FakeVm* destination) {
+  switch (source.outcome) {
+    case FakeOutcome::kCompletes:
+    case FakeOutcome::kNeverConverges:
+    case FakeOutcome::kFailsWhileActive:
+      Complete(source);
+      return CompleteDestination(destination);
+    case FakeOutcome::kFailsAtSwitchover:
+      FailSource(source, "pre-save failed: vhost-user-fs-backend");
+      return FailDestination(destination, kLoadError);
+    case FakeOutcome::kDestinationLoadFails:
+      return LoseDestination(source, destination);
+    case FakeOutcome::kDestinationDies:
+      LoseDestination(source, destination);
+      if (destination != nullptr) destination->gone = absl::UnavailableError(kGone);
+      return;
+    case FakeOutcome::kSourceDiesAfterSwitchover:
+      CompleteDestination(destination);
+      source.gone = absl::UnavailableError(kGone);
+      return;
+    case FakeOutcome::kDestinationNeverReports:
+      return Complete(source);
+    case FakeOutcome::kStuckAtSwitchover:
+      return;
+  }
 }
 
 }  // namespace
@@ -224,39 +261,7 @@ absl::Status FakeContinue(FakeVm& source, FakeVm* destination) {
         "migrate-continue: QEMU says: Migration not in expected state: ", source.migration.status));
   }
   source.SetStatus("device");
-  switch (source.outcome) {
-    case FakeOutcome::kCompletes:
-    case FakeOutcome::kNeverConverges:
-    case FakeOutcome::kFailsWhileActive:
-      Complete(source);
-      CompleteDestination(destination);
-      break;
-    case FakeOutcome::kFailsAtSwitchover:
-      FailSource(source, "pre-save failed: vhost-user-fs-backend");
-      FailDestination(destination, kLoadError);
-      break;
-    case FakeOutcome::kDestinationLoadFails:
-    case FakeOutcome::kDestinationDies:
-      if (source.has("return-path")) {
-        FailSource(source, "Sibling indicated error 1");
-      } else {
-        Complete(source);
-      }
-      FailDestination(destination, kLoadError);
-      if (source.outcome == FakeOutcome::kDestinationDies && destination != nullptr) {
-        destination->gone = absl::UnavailableError("the monitor is gone: end of file");
-      }
-      break;
-    case FakeOutcome::kSourceDiesAfterSwitchover:
-      CompleteDestination(destination);
-      source.gone = absl::UnavailableError("the monitor is gone: end of file");
-      break;
-    case FakeOutcome::kDestinationNeverReports:
-      Complete(source);
-      break;
-    case FakeOutcome::kStuckAtSwitchover:
-      break;
-  }
+  SwitchOver(source, destination);
   return absl::OkStatus();
 }
 

@@ -1,0 +1,136 @@
+// What changes QEMU: settings, and the two ends of a migration.
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/qmp/parse.h"
+#include "server/qmp/qmp_hypervisor.h"
+
+namespace vuf {
+namespace {
+
+using Json = nlohmann::json;
+
+// Descriptors have names per monitor, so this one cannot meet another client's.
+constexpr char kStreamName[] = "vufd-migration";
+
+// The part of `wanted` that differs from `now`: QEMU refuses even to be told what it does already
+// while a migration is under way.
+std::map<std::string, bool> Difference(const std::map<std::string, bool>& wanted,
+                                       const std::map<std::string, bool>& now) {
+  std::map<std::string, bool> out;
+  for (const auto& [name, state] : wanted) {
+    if (now.at(name) != state) out[name] = state;
+  }
+  return out;
+}
+
+absl::Status NoParameter(absl::string_view name) {
+  return absl::FailedPreconditionError(
+      absl::StrCat("this QEMU has no migration parameter \"", name, "\""));
+}
+
+// What `wanted` names, as it is in `now`.
+absl::StatusOr<MigrationSettings> Before(const MigrationSettings& wanted,
+                                         const std::map<std::string, bool>& capabilities,
+                                         const MigrationSettings& now) {
+  MigrationSettings before;
+  for (const auto& [name, state] : wanted.capabilities) {
+    const auto it = capabilities.find(name);
+    if (it == capabilities.end()) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("this QEMU has no migration capability \"", name, "\""));
+    }
+    before.capabilities[name] = it->second;
+  }
+  // QEMU before 8.2 knows no other mode than this.
+  if (wanted.mode && !now.mode && *wanted.mode != "normal") return NoParameter("mode");
+  if (wanted.mode) before.mode = now.mode;
+  if (wanted.downtime_limit) {
+    if (!now.downtime_limit) return NoParameter("downtime-limit");
+    before.downtime_limit = now.downtime_limit;
+  }
+  if (wanted.max_bandwidth) {
+    if (!now.max_bandwidth) return NoParameter("max-bandwidth");
+    before.max_bandwidth = now.max_bandwidth;
+  }
+  return before;
+}
+
+}  // namespace
+
+absl::StatusOr<MigrationSettings> QmpHypervisor::Configure(const MigrationSettings& settings,
+                                                           absl::Time deadline) {
+  const absl::StatusOr<Json> known = Run({"query-migrate-capabilities"}, deadline);
+  if (!known.ok()) return known.status();
+  const absl::StatusOr<std::map<std::string, bool>> capabilities = ParseCapabilities(*known);
+  if (!capabilities.ok()) return capabilities.status();
+  const absl::StatusOr<Json> values = Run({"query-migrate-parameters"}, deadline);
+  if (!values.ok()) return values.status();
+  const absl::StatusOr<MigrationSettings> parameters = ParseParameters(*values);
+  if (!parameters.ok()) return parameters.status();
+  absl::StatusOr<MigrationSettings> before = Before(settings, *capabilities, *parameters);
+  if (!before.ok()) return before.status();
+
+  MigrationSettings change = settings;
+  change.capabilities = Difference(settings.capabilities, *capabilities);
+  if (change.mode == parameters->mode || !parameters->mode) change.mode.reset();
+  absl::Status status = SetCapabilities(change.capabilities, deadline);
+  if (!status.ok()) return status;
+  status = SetParameters(change, deadline);
+  if (status.ok()) return before;
+  // All or nothing: a caller that gets an error has nothing to put back.
+  const absl::Status undone =
+      SetCapabilities(Difference(before->capabilities, settings.capabilities), deadline);
+  if (undone.ok()) return status;
+  return absl::Status(status.code(), absl::StrCat(status.message(),
+                                                  "; and putting back failed: ", undone.message()));
+}
+
+absl::Status QmpHypervisor::SetCapabilities(const std::map<std::string, bool>& capabilities,
+                                            absl::Time deadline) {
+  if (capabilities.empty()) return absl::OkStatus();
+  Json list = Json::array();
+  for (const auto& [name, state] : capabilities) {
+    list.push_back({{"capability", name}, {"state", state}});
+  }
+  return Run({"migrate-set-capabilities", Json::object({{"capabilities", list}})}, deadline)
+      .status();
+}
+
+absl::Status QmpHypervisor::SetParameters(const MigrationSettings& settings, absl::Time deadline) {
+  Json arguments = Json::object();
+  if (settings.mode) arguments["mode"] = *settings.mode;
+  if (settings.downtime_limit) {
+    arguments["downtime-limit"] = absl::ToInt64Milliseconds(*settings.downtime_limit);
+  }
+  if (settings.max_bandwidth) arguments["max-bandwidth"] = *settings.max_bandwidth;
+  if (arguments.empty()) return absl::OkStatus();
+  return Run({"migrate-set-parameters", arguments}, deadline).status();
+}
+
+absl::Status QmpHypervisor::RunWithStream(const QmpCommand& command, int stream_fd,
+                                          absl::Time deadline) {
+  const absl::StatusOr<QmpReply> named = connection_->RunWithFd(
+      {"getfd", Json::object({{"fdname", kStreamName}})}, stream_fd, deadline);
+  if (!named.ok()) return named.status();
+  if (!named->ok()) return named->ToStatus("getfd");
+  const absl::Status status = Run(command, deadline).status();
+  // Refused: QEMU may still hold the descriptor, and the peer would wait for an end of file.
+  if (absl::IsFailedPrecondition(status)) {
+    (void)Run({"closefd", Json::object({{"fdname", kStreamName}})}, deadline);
+  }
+  return status;
+}
+
+absl::Status QmpHypervisor::PrepareIncoming(int stream_fd, absl::Time deadline) {
+  return RunWithStream({"migrate-incoming", Json::object({{"uri", absl::StrCat("fd:", kStreamName)},
+                                                          {"exit-on-error", false}})},
+                       stream_fd, deadline);
+}
+
+absl::Status QmpHypervisor::StartOutgoing(int stream_fd, absl::Time deadline) {
+  return RunWithStream({"migrate", Json::object({{"uri", absl::StrCat("fd:", kStreamName)}})},
+                       stream_fd, deadline);
+}
+
+}  // namespace vuf

@@ -1,0 +1,61 @@
+// The port to a hypervisor, by QMP.
+#ifndef VUFD_SERVER_QMP_QMP_HYPERVISOR_H_
+#define VUFD_SERVER_QMP_QMP_HYPERVISOR_H_
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "server/base/clock.h"
+#include "server/hypervisor/hypervisor.h"
+#include "server/qmp/qmp_connection.h"
+
+namespace vuf {
+
+class QmpHypervisor : public Hypervisor {
+ public:
+  QmpHypervisor(std::unique_ptr<QmpConnection> connection, const Clock* clock)
+      : connection_(std::move(connection)), clock_(clock) {}
+
+  absl::StatusOr<VmFacts> Observe(absl::Time deadline) override;
+  absl::StatusOr<MigrationInfo> QueryMigration(absl::Time deadline) override;
+  absl::StatusOr<std::string> QueryRunState(absl::Time deadline) override;
+  absl::StatusOr<MigrationSettings> Configure(const MigrationSettings& settings,
+                                              absl::Time deadline) override;
+  absl::Status PrepareIncoming(int stream_fd, absl::Time deadline) override;
+  absl::Status StartOutgoing(int stream_fd, absl::Time deadline) override;
+  absl::StatusOr<MonitorEvent> Await(absl::Time deadline) override;
+  absl::Status Do(Act act, absl::Time deadline) override;
+
+ private:
+  // The value, or FAILED_PRECONDITION with QEMU's words.
+  absl::StatusOr<nlohmann::json> Run(const QmpCommand& command, absl::Time deadline);
+  absl::Status RunWithStream(const QmpCommand& command, int stream_fd, absl::Time deadline);
+  absl::Status SetCapabilities(const std::map<std::string, bool>& capabilities,
+                               absl::Time deadline);
+  absl::Status SetParameters(const MigrationSettings& settings, absl::Time deadline);
+  absl::Status ObserveDevices(std::vector<FsDeviceFacts>& devices, const QmpReply& chardevs,
+                              const QmpReply& properties, absl::Time deadline);
+
+  const std::unique_ptr<QmpConnection> connection_;
+  const Clock* const clock_;
+};
+
+class QmpConnector : public HypervisorConnector {
+ public:
+  explicit QmpConnector(const Clock* clock) : clock_(clock) {}
+
+  absl::StatusOr<std::unique_ptr<Hypervisor>> Connect(const std::string& qmp_socket,
+                                                      absl::Time deadline) override;
+
+ private:
+  const Clock* const clock_;
+};
+
+}  // namespace vuf
+
+#endif  // VUFD_SERVER_QMP_QMP_HYPERVISOR_H_
