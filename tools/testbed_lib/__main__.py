@@ -58,6 +58,7 @@ def _status(bed: pathlib.Path) -> None:
             print(f"{part:<10} {role:<5} {entry['version']:<9} {entry['suite']:<9} {entry['package_version']}")
     print(f"kernel     {manifest['kernel_version']}")
     print(f"accel      {manifest['accel']} (guest up in {manifest['boot_seconds']} s)")
+    print(f"sandbox    {manifest['sandbox']}")
 
 
 def _down(bed: pathlib.Path) -> None:

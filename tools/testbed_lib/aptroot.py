@@ -35,16 +35,31 @@ class Package:
         return f"{self.name}_{self.version.replace(':', '%3a')}_{self.arch}.deb"
 
 
-def host_mirror() -> str:
-    """The URI of the Debian archive this host already uses."""
-    listing = run(["apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE) $(COMPONENT)",
-                   "Identifier: Packages"], "asking apt for its mirror", timeout=_APT_QUICK)
-    for line in listing.splitlines():
-        uri, release, component = (line.split() + ["", "", ""])[:3]
-        if release in _RELEASE_NAMES and component == "main" and not uri.startswith("cdrom:"):
-            return uri
-    raise BedError("apt on this host has no source for a Debian release with component main; "
-                   "configure one in /etc/apt, its mirror is then used for the other suites too")
+def host_mirrors() -> list[str]:
+    """URIs of the Debian archives this host's apt is configured for, the likeliest first.
+
+    Asked from the configuration, not from downloaded lists, which small images do not keep.
+    """
+    plan = run(["apt-get", "update", "--print-uris"], "asking apt for its mirror", timeout=_APT_QUICK)
+    releases = "|".join(_RELEASE_NAMES)
+    found = dict.fromkeys(re.findall(rf"^'((?!cdrom)\S+/)dists/(?:{releases})/InRelease'", plan, re.MULTILINE))
+    if not found:
+        raise BedError("apt on this host has no source for a Debian release; configure one in /etc/apt, "
+                       "its mirror is then used for the other suites too")
+    # Vendors name their suites after Debian's as well; the archive itself is usually called "debian".
+    return sorted(found, key=lambda uri: not uri.endswith("/debian/"))
+
+
+def choose_mirror(bed: pathlib.Path, suite: str) -> str:
+    """The first of the host's mirrors that has `suite`, signed by Debian."""
+    failures = []
+    for mirror in host_mirrors():
+        try:
+            AptRoot(bed, suite, mirror).update()
+            return mirror
+        except BedError as error:
+            failures.append(str(error))
+    raise BedError("\n".join(failures))
 
 
 def _keyring() -> str:

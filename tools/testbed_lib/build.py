@@ -6,8 +6,8 @@ import dataclasses
 import pathlib
 from typing import Any
 
-from testbed_lib import accel, guest, programs
-from testbed_lib.aptroot import AptRoot, host_mirror
+from testbed_lib import accel, guest, programs, sandbox
+from testbed_lib.aptroot import AptRoot, choose_mirror
 from testbed_lib.common import BedError, digest, read_json, say, write_atomically, write_json
 
 _LIBRARY = pathlib.Path(__file__).resolve().parent
@@ -33,6 +33,7 @@ SUITES = (
     Suite("sid", ("qemu-system-x86", "virtiofsd"), "11.1", "1.14", "1.14"),
 )
 _KERNEL_SUITE = "trixie"
+_C_SUITE = "bookworm"
 _KERNEL_META = "linux-image-cloud-amd64"
 _PROBE_ROLE = "10.0"
 
@@ -58,7 +59,7 @@ def _made(bed: pathlib.Path) -> dict[str, str]:
 def build(bed: pathlib.Path) -> None:
     """Brings the bed up; every finished step is kept, so a failed run goes on where it stopped."""
     (bed / MANIFEST).unlink(missing_ok=True)
-    mirror = host_mirror()
+    mirror = choose_mirror(bed, SUITES[0].name)
     say(f"mirror (from this host's apt): {mirror}")
     manifest: dict[str, Any] = {"format": 1, "qemu": {}, "virtiofsd": {}, "append": accel.APPEND}
     for suite in SUITES:
@@ -71,6 +72,8 @@ def build(bed: pathlib.Path) -> None:
     write_atomically(initrd, guest.initramfs(_GUEST_SOURCE))
     manifest["initrd"] = str(initrd)
     manifest.update(accel.choose(manifest["qemu"][_PROBE_ROLE], pathlib.Path(manifest["kernel"]), initrd))
+    manifest["sandbox"] = sandbox.choose([entry["path"] for entry in manifest["virtiofsd"].values()
+                                          if entry["suite"] != _C_SUITE])
     manifest["made"] = _made(bed)
     write_json(bed / MANIFEST, manifest)
 

@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 
+from bed.mounted_root import ensure_mounted_root
 from bed.wait import wait_for
 
 _PR_SET_PDEATHSIG = 1
@@ -101,6 +102,7 @@ class Arena:
     """One test's directory (short, because socket paths must be) and everything started in it."""
 
     def __init__(self, keep: bool | None = None) -> None:
+        ensure_mounted_root()
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="vb-"))
         self._keep = bool(os.environ.get("VUFD_E2E_KEEP")) if keep is None else keep
         self._processes: list[Process] = []

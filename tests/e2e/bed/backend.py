@@ -19,11 +19,12 @@ class BackEnd(Process):
     """
 
     def __init__(self, arena: Arena, name: str, share: str, role: str = "1.14", options: Sequence[str] = FILE_HANDLES,
-                 *, sandbox: str = "namespace", socket_path: str | None = None) -> None:
+                 *, sandbox: str | None = None, socket_path: str | None = None) -> None:
         self.share = share
         self.role = role
         self.socket = socket_path or arena.path(f"{name}.sock")
         program = load_manifest().virtiofsd[role].path
+        sandbox = sandbox or load_manifest().sandbox
         if role == C_ROLE:
             own = [f"--socket-path={self.socket}", "-o", f"source={share}", "-o", f"sandbox={sandbox}", "-f"]
             options = [option for option in options if option not in FILE_HANDLES]

@@ -22,7 +22,10 @@ class Program:
 
 @dataclasses.dataclass(frozen=True)
 class Manifest:
-    """The bed. Keys of `qemu`: 7.2, 10.0, 11.1; of `virtiofsd`: 1.13, 1.14, c72."""
+    """The bed. Keys of `qemu`: 7.2, 10.0, 11.1; of `virtiofsd`: 1.13, 1.14, c72.
+
+    `accel` (kvm or tcg) and `sandbox` (namespace or chroot) are what works on this host.
+    """
 
     qemu: dict[str, Program]
     virtiofsd: dict[str, Program]
@@ -31,6 +34,7 @@ class Manifest:
     accel: str
     accel_args: tuple[str, ...]
     append: str
+    sandbox: str
 
 
 def _programs(part: dict[str, dict[str, str]]) -> dict[str, Program]:
@@ -51,4 +55,4 @@ def load_manifest() -> Manifest:
     except FileNotFoundError as error:
         raise RuntimeError(f"no test bed: {path} does not exist; run `tools/testbed up`") from error
     return Manifest(_programs(raw["qemu"]), _programs(raw["virtiofsd"]), raw["kernel"], raw["initrd"],
-                    raw["accel"], tuple(raw["accel_args"]), raw["append"])
+                    raw["accel"], tuple(raw["accel_args"]), raw["append"], raw["sandbox"])

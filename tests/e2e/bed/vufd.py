@@ -6,7 +6,7 @@ import json
 import os
 import pathlib
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bed.arena import Arena, Process
@@ -16,40 +16,67 @@ _ROOT = pathlib.Path(__file__).resolve().parents[3]
 
 
 class VufctlError(Exception):
-    """vufctl ended with a status other than 0."""
+    """vufctl ended with a status the caller did not allow."""
 
-    def __init__(self, argv: list[str], status: int, stdout: str, stderr: str) -> None:
-        super().__init__(f"{' '.join(argv)}: status {status}: {stderr.strip() or stdout.strip()}")
-        self.status = status
-        self.stdout = stdout
-        self.stderr = stderr
+    def __init__(self, done: subprocess.CompletedProcess[str]) -> None:
+        super().__init__(f"{' '.join(done.args)}: status {done.returncode}: "
+                         f"{done.stderr.strip() or done.stdout.strip()}")
+        self.status = done.returncode
+        self.stdout = done.stdout
+        self.stderr = done.stderr
 
 
 def _program(variable: str, default: str) -> str:
     path = os.environ.get(variable) or str(_ROOT / default)
     if not os.access(path, os.X_OK):
-        raise RuntimeError(f"{path} is not an executable: build it (bazel build), or point {variable} at it")
+        raise RuntimeError(f"{path} is not an executable: build it with bazel, or point {variable} at it")
     return path
 
 
-class Vufd(Process):
-    """A vufd with its configuration (textproto) in the arena; ready when the constructor returns."""
+def _quoted(text: str) -> str:
+    """A textproto string; JSON's escapes are a subset of its."""
+    return json.dumps(text)
 
-    def __init__(self, arena: Arena, config: str, *, server: str, name: str = "vufd",
+
+class Vufd(Process):
+    """A vufd that watches `globs`; it answers when the constructor returns.
+
+    Socket and registry lie in the arena under `name`, so a vufd of the same name started later goes on
+    with the registry of the earlier one. `extra` is textproto (vuf.config.v1.Config) added to the
+    configuration; `period` is the discovery period in seconds.
+    """
+
+    def __init__(self, arena: Arena, *, globs: Sequence[str] = (), name: str = "vufd", period: int = 1,
+                 extra: str = "", ready_command: Sequence[str] = ("vm", "list"),
                  env: Mapping[str, str] | None = None, ready_timeout: float = 20) -> None:
-        self.server = server
+        self.socket = arena.path(f"{name}.sock")
+        self.server = f"unix:{self.socket}"
+        self.state_directory = arena.dir / f"{name}.state"
+        self.state_directory.mkdir(exist_ok=True)
+        self._ready_command = ready_command
         self._vufctl = _program("VUFCTL_BIN", "bazel-bin/client/vufctl")
-        config_path = arena.dir / f"{name}.textproto"
-        config_path.write_text(config)
-        super().__init__(arena, name, [_program("VUFD_BIN", "bazel-bin/server/vufd"), f"--config={config_path}"], env)
+        config = arena.dir / f"{name}.textproto"
+        config.write_text(self._config(globs, period) + extra)
+        super().__init__(arena, name, [_program("VUFD_BIN", "bazel-bin/server/vufd"), f"--config={config}"], env)
         self._wait_ready(ready_timeout)
 
+    def _config(self, globs: Sequence[str], period: int) -> str:
+        patterns = "".join(f"  qmp_socket_globs: {_quoted(glob)}\n" for glob in globs)
+        return (f"listen_socket: {_quoted(self.socket)}\n"
+                f"state_directory: {_quoted(str(self.state_directory))}\n"
+                f"discovery {{\n{patterns}  period {{ seconds: {period} }}\n}}\n")
+
     def _wait_ready(self, timeout: float) -> None:
+        said = ""
+
         def probe() -> bool:
+            nonlocal said
             if not self.alive():
                 raise RuntimeError(f"{self.name} exited with {self.returncode()}: {self.log()[-2000:]}")
-            return self.run("version", timeout=5).returncode == 0
-        wait_for(f"{self.name} to answer", probe, timeout, lambda: self.log()[-2000:])
+            done = self.run(*self._ready_command, timeout=10)
+            said = done.stderr
+            return done.returncode == 0
+        wait_for(f"{self.name} to answer", probe, timeout, lambda: f"vufctl said {said!r}; log {self.log()[-2000:]}")
 
     def run(self, *arguments: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
         """Runs vufctl against this vufd, whatever its exit status."""
@@ -61,7 +88,7 @@ class Vufd(Process):
         """Runs vufctl with --output=json; returns what it printed. `statuses`: exit codes that are no error."""
         done = self.run("--output=json", *arguments, timeout=timeout)
         if done.returncode not in statuses:
-            raise VufctlError(list(done.args), done.returncode, done.stdout, done.stderr)
+            raise VufctlError(done)
         return json.loads(done.stdout)
 
     def stop(self, timeout: float = 20) -> int:
