@@ -138,9 +138,9 @@ class AptRoot:
         """The dependency of meta package `name` whose name matches `pattern`."""
         text = run(["apt-cache", "depends", name], f"{self.suite}: dependencies of {name}",
                    timeout=_APT_QUICK, env=self._env())
-        for found in re.findall(r"^\s*Depends: (\S+)", text, re.MULTILINE):
-            if re.fullmatch(pattern, found):
-                return found
+        for found in re.finditer(r"^\s*Depends: (\S+)", text, re.MULTILINE):
+            if re.fullmatch(pattern, found[1]):
+                return found[1]
         raise BedError(f"{self.suite}: {name} depends on no package like {pattern}")
 
     def candidate(self, name: str) -> Package:

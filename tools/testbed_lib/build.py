@@ -11,7 +11,7 @@ from testbed_lib.aptroot import AptRoot, choose_mirror
 from testbed_lib.common import BedError, digest, read_json, say, write_atomically, write_json
 
 _LIBRARY = pathlib.Path(__file__).resolve().parent
-_GUEST_SOURCE = _LIBRARY.parent.parent / "tests/e2e/guest/init.c"
+_GUEST_SOURCES = _LIBRARY.parent.parent / "tests/e2e/guest"
 _BOOT_ID = pathlib.Path("/proc/sys/kernel/random/boot_id")
 MANIFEST = "bed.json"
 
@@ -40,7 +40,7 @@ _PROBE_ROLE = "10.0"
 
 def recipe() -> str:
     """Changes whenever this builder or the guest program does."""
-    return digest(*sorted(_LIBRARY.glob("*.py")), _GUEST_SOURCE)
+    return digest(*sorted(_LIBRARY.glob("*.py")), *sorted(_GUEST_SOURCES.glob("*.[ch]")))
 
 
 def is_current(bed: pathlib.Path) -> bool:
@@ -69,7 +69,7 @@ def build(bed: pathlib.Path) -> None:
         if suite.name == _KERNEL_SUITE:
             _add_kernel(manifest, bed, root)
     initrd = bed / "guest" / "initrd.cpio"
-    write_atomically(initrd, guest.initramfs(_GUEST_SOURCE))
+    write_atomically(initrd, guest.initramfs(_GUEST_SOURCES))
     manifest["initrd"] = str(initrd)
     manifest.update(accel.choose(manifest["qemu"][_PROBE_ROLE], pathlib.Path(manifest["kernel"]), initrd))
     manifest["sandbox"] = sandbox.choose([entry["path"] for entry in manifest["virtiofsd"].values()

@@ -24,8 +24,9 @@ def vmlinux_from_deb(deb: pathlib.Path) -> bytes:
         try:
             with tarfile.open(fileobj=unpacker.stdout, mode="r|") as tar:
                 for member in tar:
-                    if re.fullmatch(r"\./boot/vmlinuz-.*", member.name):
-                        return _decompress(tar.extractfile(member).read())
+                    content = tar.extractfile(member) if re.fullmatch(r"\./boot/vmlinuz-.*", member.name) else None
+                    if content is not None:
+                        return _decompress(content.read())
         finally:
             unpacker.kill()
     raise BedError(f"{deb.name} contains no /boot/vmlinuz-*")
@@ -51,12 +52,12 @@ def _decompress(bzimage: bytes) -> bytes:
     return kernel
 
 
-def initramfs(source: pathlib.Path) -> bytes:
-    """Compiles the guest program; returns a cpio archive with it as /init."""
+def initramfs(sources: pathlib.Path) -> bytes:
+    """Compiles the guest program from the C files of a directory; returns a cpio archive with it as /init."""
     with tempfile.TemporaryDirectory(prefix="vufd-guest-") as scratch:
         program = pathlib.Path(scratch) / "init"
         run(["gcc", "-std=gnu11", "-O2", "-static", "-s", "-Wall", "-Wextra", "-Werror", "-o", str(program),
-             str(source)], f"compiling {source.name}", timeout=120)
+             *sorted(map(str, sources.glob("*.c")))], "compiling the guest program", timeout=120)
         return _cpio(program.read_bytes())
 
 

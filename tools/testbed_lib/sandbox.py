@@ -37,8 +37,8 @@ def _trouble(path: str, kind: str) -> str:
         scratch = pathlib.Path(name)
         (scratch / "share").mkdir()
         argv = [path, "--socket-path", str(scratch / "s"), "--shared-dir", str(scratch / "share"), "--sandbox", kind]
-        with open(scratch / "log", "wb") as log, subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log,
-                                                                 stderr=log) as process:
+        with (open(scratch / "log", "wb") as log,
+              subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log) as process):
             try:
                 end = time.monotonic() + _START_LIMIT
                 while time.monotonic() < end and process.poll() is None:
