@@ -34,6 +34,8 @@ class Registry {
     std::map<std::string, v1::Endpoint> endpoints;
     // Shipped and added.
     std::map<std::string, v1::BackEndProfile> profiles;
+    // Rises with every change. Begins with the time of the start in microseconds, so that a
+    // revision of an earlier run is recognised as too old.
     uint64_t revision = 0;
   };
 
@@ -56,9 +58,12 @@ class Registry {
   // same check again, atomically with the change.
   virtual absl::StatusOr<std::optional<std::string>> Replay(const RequestKey& key) const = 0;
 
-  // Durable when they return OK. They fill name-derived and output-only fields (create_time,
-  // etag, generation). ALREADY_EXISTS, NOT_FOUND and ABORTED (etag) name the record;
-  // RESOURCE_EXHAUSTED: full disk, or the limit of records. Waits at most until `deadline`.
+  // Durable when they return OK. They fill output-only fields (create_time, etag, generation); the
+  // caller sets the name. ALREADY_EXISTS, NOT_FOUND and ABORTED (etag) name the record;
+  // INVALID_ARGUMENT: the name's form, or a profile that does not exist; RESOURCE_EXHAUSTED: full
+  // disk, or the limit of records; UNAVAILABLE: closing. Waits at most until `deadline`;
+  // DEADLINE_EXCEEDED says whether the change may still happen. A `change` runs on the writer's
+  // thread and must not block or call the registry; its error is returned and nothing is changed.
   virtual absl::StatusOr<v1::Vm> CreateVm(v1::Vm vm, const RequestKey& key,
                                           absl::Time deadline) = 0;
   virtual absl::StatusOr<v1::Vm> UpdateVm(const std::string& name,
@@ -68,7 +73,8 @@ class Registry {
                                 absl::Time deadline) = 0;
   virtual absl::StatusOr<v1::Endpoint> CreateEndpoint(v1::Endpoint endpoint, const RequestKey& key,
                                                       absl::Time deadline) = 0;
-  // Sets the new etag, and raises the revision, when `change` changed something.
+  // Raises the revision when `change` changed something, and sets a new etag when that was labels,
+  // profile or generation. The socket path is immutable and the generation never falls.
   virtual absl::StatusOr<v1::Endpoint> UpdateEndpoint(
       const std::string& name, std::function<absl::Status(v1::Endpoint&)> change,
       absl::Time deadline) = 0;
@@ -77,6 +83,7 @@ class Registry {
   virtual absl::StatusOr<v1::BackEndProfile> CreateProfile(v1::BackEndProfile profile,
                                                            const RequestKey& key,
                                                            absl::Time deadline) = 0;
+  // FAILED_PRECONDITION: shipped, or declared by an endpoint.
   virtual absl::Status DeleteProfile(const std::string& name, const std::string& etag,
                                      absl::Time deadline) = 0;
 
@@ -84,7 +91,8 @@ class Registry {
   // OUT_OF_RANGE: the history no longer reaches back that far (or is ahead of us).
   virtual absl::StatusOr<std::vector<EndpointChange>> EndpointChangesSince(
       uint64_t revision) const = 0;
-  // Calls `notify` after every published change, until Unsubscribe returns. `notify` must not block.
+  // Calls `notify` after every published change, until Unsubscribe returns. `notify` must not
+  // block.
   virtual uint64_t Subscribe(std::function<void()> notify) = 0;
   virtual void Unsubscribe(uint64_t id) = 0;
 };

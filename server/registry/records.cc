@@ -1,0 +1,158 @@
+#include "server/registry/records.h"
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "google/protobuf/util/message_differencer.h"
+
+namespace vuf {
+namespace {
+
+using google::protobuf::util::MessageDifferencer;
+
+// What QEMU reports when it was started without -uuid.
+constexpr char kNoUuid[] = "00000000-0000-0000-0000-000000000000";
+
+// The time makes a record that was deleted and made again different from its predecessor.
+std::string FirstEtag(absl::Time now) {
+  return absl::StrCat(absl::Hex(absl::ToUnixNanos(now)), "-1");
+}
+
+std::string NextEtag(const std::string& etag) {
+  const size_t dash = etag.rfind('-');
+  uint64_t number = 0;
+  if (dash == std::string::npos || !absl::SimpleAtoi(etag.substr(dash + 1), &number)) {
+    return absl::StrCat(etag, "-1");
+  }
+  return absl::StrCat(etag.substr(0, dash), "-", number + 1);
+}
+
+void SetTime(absl::Time time, google::protobuf::Timestamp* proto) {
+  const int64_t seconds = absl::ToUnixSeconds(time);
+  proto->set_seconds(seconds);
+  proto->set_nanos(
+      static_cast<int32_t>(absl::ToInt64Nanoseconds(time - absl::FromUnixSeconds(seconds))));
+}
+
+absl::Status Taken(const char* field, const std::string& value, const std::string& by) {
+  return absl::AlreadyExistsError(
+      absl::StrCat(field, ": \"", value, "\" is already registered as ", by));
+}
+
+void DropObserved(v1::Vm& vm) {
+  vm.clear_run_state();
+  vm.clear_devices();
+  vm.clear_observe_error();
+}
+
+}  // namespace
+
+absl::Status CheckRecord(const Registry::Snapshot& all, const v1::Vm& record,
+                         const v1::Vm* before) {
+  const bool has_uuid = !record.uuid().empty() && record.uuid() != kNoUuid;
+  if (before != nullptr && before->uuid() == record.uuid() &&
+      before->qmp_socket() == record.qmp_socket()) {
+    return absl::OkStatus();
+  }
+  for (const auto& [name, other] : all.vms) {
+    if (name == record.name()) continue;
+    if (has_uuid && other.uuid() == record.uuid()) return Taken("vm.uuid", record.uuid(), name);
+    if (other.qmp_socket() == record.qmp_socket()) {
+      return Taken("vm.qmp_socket", record.qmp_socket(), name);
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckRecord(const Registry::Snapshot& all, const v1::Endpoint& record,
+                         const v1::Endpoint* before) {
+  // Only a newly declared profile must exist: an observation of an endpoint whose profile went
+  // away with an upgrade must not fail.
+  if ((before == nullptr || before->profile() != record.profile()) && !record.profile().empty() &&
+      all.profiles.count(record.profile()) == 0) {
+    return absl::InvalidArgumentError(absl::StrCat("endpoint.profile: \"", record.profile(),
+                                                   "\" does not exist; create it first or name "
+                                                   "one that ListBackEndProfiles returns"));
+  }
+  if (before != nullptr) return absl::OkStatus();  // the socket is immutable
+  for (const auto& [name, other] : all.endpoints) {
+    if (other.socket_path() == record.socket_path()) {
+      return Taken("endpoint.socket_path", record.socket_path(), name);
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckRecord(const Registry::Snapshot&, const v1::BackEndProfile&,
+                         const v1::BackEndProfile*) {
+  return absl::OkStatus();
+}
+
+void FillNew(absl::Time now, v1::Vm& record) {
+  DropObserved(record);
+  SetTime(now, record.mutable_create_time());
+  record.set_etag(FirstEtag(now));
+}
+
+void FillNew(absl::Time now, v1::Endpoint& record) {
+  SetTime(now, record.mutable_create_time());
+  record.set_generation(1);
+  record.set_etag(FirstEtag(now));
+}
+
+void FillNew(absl::Time now, v1::BackEndProfile& record) {
+  record.set_shipped(false);
+  record.set_etag(FirstEtag(now));
+}
+
+void FillChanged(const v1::Vm& before, v1::Vm& after) {
+  DropObserved(after);
+  after.set_name(before.name());
+  *after.mutable_create_time() = before.create_time();
+  after.set_etag(before.etag());
+  if (!MessageDifferencer::Equals(before, after)) after.set_etag(NextEtag(before.etag()));
+}
+
+void FillChanged(const v1::Endpoint& before, v1::Endpoint& after) {
+  after.set_name(before.name());
+  after.set_socket_path(before.socket_path());
+  *after.mutable_create_time() = before.create_time();
+  after.set_etag(before.etag());
+  if (after.generation() < before.generation()) after.set_generation(before.generation());
+  // Mere observations leave the etag, or no caller could ever change a busy endpoint.
+  v1::Endpoint same = after;
+  *same.mutable_labels() = before.labels();
+  same.set_profile(before.profile());
+  same.set_generation(before.generation());
+  if (!MessageDifferencer::Equals(same, after)) after.set_etag(NextEtag(before.etag()));
+}
+
+absl::Status CheckDelete(const Registry::Snapshot&, const v1::Vm&) { return absl::OkStatus(); }
+
+absl::Status CheckDelete(const Registry::Snapshot&, const v1::Endpoint&) {
+  return absl::OkStatus();
+}
+
+absl::Status CheckDelete(const Registry::Snapshot& all, const v1::BackEndProfile& record) {
+  if (record.shipped()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(record.name(), " is shipped with vufd and cannot be deleted"));
+  }
+  constexpr size_t kNamed = 5;
+  std::vector<std::string> users;
+  size_t count = 0;
+  for (const auto& [name, endpoint] : all.endpoints) {
+    if (endpoint.profile() != record.name()) continue;
+    if (++count <= kNamed) users.push_back(name);
+  }
+  if (count == 0) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat(
+      record.name(), " is declared by ", count, " endpoint(s): ", absl::StrJoin(users, ", "),
+      count > kNamed ? ", ..." : "", "; update or delete them first"));
+}
+
+}  // namespace vuf

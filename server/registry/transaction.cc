@@ -1,0 +1,133 @@
+#include "server/registry/transaction.h"
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "google/protobuf/util/message_differencer.h"
+
+namespace vuf {
+namespace {
+
+template <typename T>
+absl::Status CheckName(const std::string& name) {
+  const absl::string_view prefix = Kind<T>::kPrefix;
+  if (absl::StartsWith(name, prefix) && name.size() > prefix.size()) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("name: \"", name, "\"; must be \"", prefix, "\" and an id"));
+}
+
+template <typename T>
+absl::Status CheckRoom(const std::map<std::string, T>& records) {
+  if (records.size() < Kind<T>::kLimit) return absl::OkStatus();
+  return absl::ResourceExhaustedError(absl::StrCat("there are ", records.size(), " ",
+                                                   Kind<T>::kPlural, "; the limit is ",
+                                                   Kind<T>::kLimit, "; delete some first"));
+}
+
+absl::Status NotFound(const std::string& name) {
+  return absl::NotFoundError(absl::StrCat("\"", name, "\" is not registered"));
+}
+
+}  // namespace
+
+absl::StatusOr<std::optional<std::string>> Transaction::Replay(const RequestKey& key) const {
+  const auto it = answered_.find(RequestMemory::RecordKey(key));
+  if (!key.request_id.empty() && it != answered_.end()) {
+    return RequestMemory::Match(key, it->second);
+  }
+  return requests_.Find(key, now_);
+}
+
+void Transaction::Note(const v1::Endpoint& endpoint, bool deleted) {
+  endpoint_changes_.push_back({++working_.revision, deleted, endpoint});
+}
+
+template <typename T>
+void Transaction::Put(const T& record) {
+  (working_.*Kind<T>::kMap)[record.name()] = record;
+  changes_.push_back({Kind<T>::kTable, record.name(), record.SerializeAsString()});
+  Note(record, /*deleted=*/false);
+}
+
+template <typename T>
+absl::StatusOr<T> Transaction::Create(T record, const RequestKey& key) {
+  const absl::StatusOr<std::optional<std::string>> earlier = Replay(key);
+  if (!earlier.ok()) return earlier.status();
+  if (earlier->has_value()) {
+    T answer;
+    if (answer.ParseFromString(**earlier)) return answer;
+    return absl::DataLossError(
+        absl::StrCat("the remembered answer to request \"", key.request_id, "\" is damaged"));
+  }
+  if (absl::Status s = CheckName<T>(record.name()); !s.ok()) return s;
+  const std::map<std::string, T>& records = working_.*Kind<T>::kMap;
+  if (records.count(record.name()) != 0) {
+    return absl::AlreadyExistsError(absl::StrCat("\"", record.name(), "\" is already registered"));
+  }
+  if (absl::Status s = CheckRoom(records); !s.ok()) return s;
+  if (absl::Status s = CheckRecord(working_, record, nullptr); !s.ok()) return s;
+  FillNew(now_, record);
+  Put(record);
+  if (!key.request_id.empty()) {
+    std::string answer = record.SerializeAsString();
+    answered_[RequestMemory::RecordKey(key)] = {key.arguments_digest, answer, now_};
+    changes_.push_back(RequestMemory::Remember(key, std::move(answer), now_));
+  }
+  return record;
+}
+
+template <typename T>
+absl::StatusOr<T> Transaction::Update(const std::string& name,
+                                      const std::function<absl::Status(T&)>& change) {
+  const std::map<std::string, T>& records = working_.*Kind<T>::kMap;
+  const auto it = records.find(name);
+  if (it == records.end()) return NotFound(name);
+  const T& before = it->second;
+  T after = before;
+  if (absl::Status s = change(after); !s.ok()) return s;
+  FillChanged(before, after);
+  if (google::protobuf::util::MessageDifferencer::Equals(before, after)) return after;
+  if (absl::Status s = CheckRecord(working_, after, &before); !s.ok()) return s;
+  Put(after);
+  return after;
+}
+
+template <typename T>
+absl::Status Transaction::Delete(const std::string& name, const std::string& etag) {
+  std::map<std::string, T>& records = working_.*Kind<T>::kMap;
+  const auto it = records.find(name);
+  if (it == records.end()) return NotFound(name);
+  if (!etag.empty() && etag != it->second.etag()) {
+    return absl::AbortedError(absl::StrCat("etag: \"", etag, "\" is not the present one of \"",
+                                           name, "\" (\"", it->second.etag(),
+                                           "\"): it was changed meanwhile; read it again"));
+  }
+  if (absl::Status s = CheckDelete(working_, it->second); !s.ok()) return s;
+  changes_.push_back({Kind<T>::kTable, name, std::nullopt});
+  Note(it->second, /*deleted=*/true);
+  records.erase(it);
+  return absl::OkStatus();
+}
+
+std::vector<Change> Transaction::TakeChanges() {
+  if (changes_.empty()) return {};
+  std::vector<Change> all = requests_.Prune(now_, answered_.size());
+  // After the deletions: an expired id that is used again is pruned and remembered anew.
+  all.insert(all.end(), std::make_move_iterator(changes_.begin()),
+             std::make_move_iterator(changes_.end()));
+  return all;
+}
+
+template absl::StatusOr<v1::Vm> Transaction::Create(v1::Vm, const RequestKey&);
+template absl::StatusOr<v1::Endpoint> Transaction::Create(v1::Endpoint, const RequestKey&);
+template absl::StatusOr<v1::BackEndProfile> Transaction::Create(v1::BackEndProfile,
+                                                                const RequestKey&);
+template absl::StatusOr<v1::Vm> Transaction::Update(const std::string&,
+                                                    const std::function<absl::Status(v1::Vm&)>&);
+template absl::StatusOr<v1::Endpoint> Transaction::Update(
+    const std::string&, const std::function<absl::Status(v1::Endpoint&)>&);
+template absl::Status Transaction::Delete<v1::Vm>(const std::string&, const std::string&);
+template absl::Status Transaction::Delete<v1::Endpoint>(const std::string&, const std::string&);
+template absl::Status Transaction::Delete<v1::BackEndProfile>(const std::string&,
+                                                              const std::string&);
+
+}  // namespace vuf
