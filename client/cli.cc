@@ -1,0 +1,112 @@
+#include "client/cli.h"
+
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "client/text.h"
+#include "google/protobuf/util/json_util.h"
+
+namespace vuf::cli {
+namespace {
+
+int Report(const absl::Status& status, const Context* context, Terminal& terminal) {
+  if (IsUsageError(status)) {
+    terminal.err << "vufctl: " << Printable(status.message()) << "\n"
+                 << "Try: vufctl help"
+                 << (context == nullptr ? "" : absl::StrCat(" ", context->args().command->name))
+                 << "\n";
+    return kExitUsage;
+  }
+  terminal.err << "vufctl: " << absl::StatusCodeToString(status.code()) << ": "
+               << Printable(status.message()) << "\n";
+  if (absl::IsUnavailable(status) && context != nullptr) {
+    terminal.err << "Is vufd running, and may you use " << context->options().server
+                 << "? \"vufctl doctor\" tells.\n";
+  }
+  return kExitError;
+}
+
+absl::StatusOr<int> RunCommand(Context& context) {
+  const absl::Status status = context.Init();
+  if (!status.ok()) return status;
+  return context.args().command->run(context);
+}
+
+}  // namespace
+
+absl::Status Context::Init() {
+  const std::string output = args_.Get("output");
+  const bool is_list = absl::EndsWith(args_.command->name, " list");
+  if (output == "json") {
+    output_ = Output::kJson;
+  } else if (output == "names" && is_list) {
+    output_ = Output::kNames;
+  } else if (args_.Has("output") && output != "table") {
+    return UsageError(
+        absl::StrCat("--output=", output, ": want table, json", is_list ? " or names" : ""));
+  }
+  if (args_.Has("server")) options_.server = args_.Get("server");
+  // `migrate` has a --timeout of its own, which says how long the migration may take.
+  bool own_timeout = false;
+  for (const FlagSpec& flag : args_.command->flags) {
+    own_timeout = own_timeout || absl::string_view(flag.name) == "timeout";
+  }
+  if (!own_timeout) {
+    absl::StatusOr<absl::Duration> timeout = DurationFlag(args_, "timeout", options_.call_timeout);
+    if (!timeout.ok()) return timeout.status();
+    options_.call_timeout = *timeout;
+  }
+  absl::StatusOr<std::unique_ptr<VufClient>> client = VufClient::Create(options_);
+  if (!client.ok()) return UsageError(absl::StrCat("--server: ", client.status().message()));
+  client_ = *std::move(client);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> Context::Name(absl::string_view collection, size_t index) const {
+  absl::StatusOr<std::string> name = ResourceName(collection, args_.positional.at(index));
+  if (!name.ok()) return UsageError(name.status().message());
+  return name;
+}
+
+absl::StatusOr<int> Context::Print(const google::protobuf::Message& message,
+                                   absl::string_view text) {
+  if (output_ == Output::kJson) {
+    const absl::StatusOr<std::string> json = ToJson(message);
+    if (!json.ok()) return json.status();
+    out() << *json;
+  } else {
+    out() << text;
+  }
+  return kExitOk;
+}
+
+absl::StatusOr<std::string> ToJson(const google::protobuf::Message& message, bool one_line) {
+  google::protobuf::util::JsonPrintOptions options;
+  options.add_whitespace = !one_line;
+  options.preserve_proto_field_names = true;
+  options.always_print_primitive_fields = true;
+  std::string json;
+  const auto status = google::protobuf::util::MessageToJsonString(message, &json, options);
+  if (!status.ok()) {
+    return absl::InternalError(
+        absl::StrCat("cannot write the answer as JSON: ", std::string(status.message())));
+  }
+  return absl::EndsWith(json, "\n") ? json : absl::StrCat(json, "\n");
+}
+
+int Run(const std::vector<std::string>& words, Terminal& terminal) {
+  absl::StatusOr<ParsedArgs> args = Parse(Commands(), words);
+  if (!args.ok()) return Report(args.status(), nullptr, terminal);
+  Context context(*std::move(args), Commands(), terminal);
+  const absl::StatusOr<int> result = RunCommand(context);
+  int code = result.ok() ? *result : Report(result.status(), &context, terminal);
+  // A verdict that nobody could read must not look like one that was delivered.
+  if (!terminal.out.flush() && code == kExitOk) {
+    terminal.err << "vufctl: cannot write the output\n";
+    code = kExitError;
+  }
+  return code;
+}
+
+}  // namespace vuf::cli

@@ -1,0 +1,48 @@
+// The commands, by group. A new command is an entry in one of these tables.
+#ifndef VUFD_CLIENT_COMMANDS_H_
+#define VUFD_CLIENT_COMMANDS_H_
+
+#include <string>
+#include <vector>
+
+#include "client/args.h"
+#include "client/cli.h"
+
+namespace vuf::cli {
+
+std::vector<Command> VmCommands();
+std::vector<Command> EndpointCommands();
+std::vector<Command> ProfileCommands();
+std::vector<Command> EvaluateCommands();
+std::vector<Command> MigrationCommands();
+std::vector<Command> OtherCommands();
+
+extern const FlagSpec kRequestIdFlag;
+extern const FlagSpec kEtagFlag;
+extern const FlagSpec kModeFlag;
+extern const FlagSpec kDestinationFlag;
+
+// --mode=stateful,stateless; both when the flag is absent.
+absl::StatusOr<std::vector<v1::MigrationMode>> ModeFlag(const ParsedArgs& args);
+
+// Prints a list as table, JSON or names, as asked.
+template <typename List, typename Items>
+absl::StatusOr<int> PrintList(Context& context, const List& list, const Items& items,
+                              const std::string& text) {
+  if (context.output() != Output::kNames) return context.Print(list, text);
+  for (const auto& item : items) {
+    context.out() << item.name().substr(item.name().find('/') + 1) << "\n";
+  }
+  return kExitOk;
+}
+
+// Says in a table what was done; prints {} as JSON, the answer of the method.
+absl::StatusOr<int> PrintDone(Context& context, const absl::Status& status,
+                              const std::string& text);
+
+// "vufctl SUFFIX" with the --server that is in use: for a hint that can be pasted.
+std::string Invocation(const Context& context, const std::string& suffix);
+
+}  // namespace vuf::cli
+
+#endif  // VUFD_CLIENT_COMMANDS_H_

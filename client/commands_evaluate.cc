@@ -1,0 +1,135 @@
+// evaluate and migrate.
+#include "absl/strings/str_cat.h"
+#include "client/commands.h"
+#include "client/follow.h"
+#include "client/render.h"
+
+namespace vuf::cli {
+namespace {
+
+constexpr absl::Duration kNotGiven = absl::ZeroDuration();
+
+absl::StatusOr<int> Evaluate(Context& context) {
+  const ParsedArgs& args = context.args();
+  const absl::StatusOr<std::string> vm = context.Name("vms");
+  if (!vm.ok()) return vm.status();
+  const absl::StatusOr<std::vector<v1::MigrationMode>> modes = ModeFlag(args);
+  if (!modes.ok()) return modes.status();
+  v1::EvaluateMigrationRequest request;
+  request.set_vm(*vm);
+  for (const v1::MigrationMode mode : *modes) request.add_allowed_modes(mode);
+  if (args.Has("to")) {
+    request.mutable_destination()->mutable_same_host()->set_qmp_socket(args.Get("to"));
+  }
+  const absl::StatusOr<v1::Verdict> verdict = context.client().EvaluateMigration(request);
+  if (!verdict.ok()) return verdict.status();
+  v1::EvaluateMigrationResponse response;
+  *response.mutable_verdict() = *verdict;
+  const Look look{context.terminal().columns, context.terminal().colour};
+  const absl::StatusOr<int> printed = context.Print(response, VerdictText(*vm, *verdict, look));
+  if (!printed.ok()) return printed;
+  return Allows(*verdict) ? kExitOk : kExitRefused;
+}
+
+absl::Status SetDuration(const ParsedArgs& args, const std::string& flag,
+                         google::protobuf::Duration* (v1::Migration::*field)(),
+                         v1::Migration* migration) {
+  const absl::StatusOr<absl::Duration> value = DurationFlag(args, flag, kNotGiven);
+  if (!value.ok() || *value == kNotGiven) return value.status();
+  google::protobuf::Duration& duration = *(migration->*field)();
+  const int64_t nanos = absl::ToInt64Nanoseconds(*value);
+  duration.set_seconds(nanos / 1000000000);
+  duration.set_nanos(static_cast<int32_t>(nanos % 1000000000));
+  return absl::OkStatus();
+}
+
+absl::Status SetLimits(const ParsedArgs& args, v1::Migration* migration) {
+  absl::Status status = SetDuration(args, "timeout", &v1::Migration::mutable_timeout, migration);
+  if (!status.ok()) return status;
+  status = SetDuration(args, "downtime-limit", &v1::Migration::mutable_downtime_limit, migration);
+  if (!status.ok()) return status;
+  const absl::StatusOr<uint64_t> bandwidth = SizeFlag(args, "max-bandwidth");
+  if (!bandwidth.ok()) return bandwidth.status();
+  migration->set_max_bandwidth_bytes_per_second(*bandwidth);
+  const std::string after = args.Get("source-after");
+  if (args.Has("source-after") && after != "keep" && after != "quit") {
+    return UsageError(absl::StrCat("--source-after=", after, ": want keep or quit"));
+  }
+  migration->set_source_disposition(after == "quit" ? v1::SOURCE_DISPOSITION_QUIT
+                                                    : v1::SOURCE_DISPOSITION_KEEP);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<v1::CreateMigrationRequest> MigrateRequest(Context& context) {
+  const ParsedArgs& args = context.args();
+  const absl::StatusOr<std::string> vm = context.Name("vms");
+  if (!vm.ok()) return vm.status();
+  const absl::StatusOr<std::vector<v1::MigrationMode>> modes = ModeFlag(args);
+  if (!modes.ok()) return modes.status();
+  if (args.Get("to").empty()) return UsageError("--to=QMP_SOCKET is required");
+  v1::CreateMigrationRequest request;
+  request.set_request_id(args.Has("request-id") ? args.Get("request-id") : NewRequestId());
+  v1::Migration& migration = *request.mutable_migration();
+  migration.set_vm(*vm);
+  migration.mutable_destination()->mutable_same_host()->set_qmp_socket(args.Get("to"));
+  for (const v1::MigrationMode mode : *modes) migration.add_allowed_modes(mode);
+  migration.set_required_fingerprint(args.Get("require-fingerprint"));
+  const absl::Status status = SetLimits(args, &migration);
+  if (!status.ok()) return status;
+  return request;
+}
+
+absl::StatusOr<int> Migrate(Context& context) {
+  const absl::StatusOr<v1::CreateMigrationRequest> request = MigrateRequest(context);
+  if (!request.ok()) return request.status();
+  // Tells an agent that is not there, and so has started nothing, from one lost half-way.
+  const absl::StatusOr<bool> serving = context.client().IsServing();
+  if (absl::IsUnavailable(serving.status())) return serving.status();
+  const absl::StatusOr<v1::Migration> migration = context.client().CreateMigration(*request);
+  if (absl::IsUnavailable(migration.status()) || absl::IsDeadlineExceeded(migration.status())) {
+    context.err() << "vufctl: " << Printable(migration.status().ToString()) << "\n"
+                  << "It is not known whether the migration was started. The same command with\n"
+                  << "--request-id=" << request->request_id() << " does not start a second one.\n";
+    return kExitUnknown;
+  }
+  if (!migration.ok()) return migration.status();
+  if (context.args().Has("watch")) {
+    context.err() << migration->name() << " started\n";
+    return FollowMigration(context, migration->name(), JsonOutput::kEnd);
+  }
+  const std::string id = ShortName(migration->name());
+  return context.Print(
+      *migration, absl::StrCat(migration->name(), " started. Follow it: ",
+                               Invocation(context, absl::StrCat("migrations watch ", id)), "\n"));
+}
+
+}  // namespace
+
+std::vector<Command> EvaluateCommands() {
+  return {
+      {"evaluate",
+       "VM",
+       "say whether a VM may migrate, with every reason; changes nothing",
+       "Exit code 0: allowed; 3: refused. Without --to the verdict can only refuse.",
+       {kDestinationFlag, kModeFlag},
+       Evaluate},
+      {"migrate",
+       "VM",
+       "migrate a VM to another QEMU on this host",
+       "Evaluates again on fresh facts first. Without --watch, exit code 0 says that the migration "
+       "was started; with it, the exit code is the outcome's. Ctrl-C while watching leaves the "
+       "migration running. --timeout is the migration's here, not the call's.",
+       {kDestinationFlag,
+        kModeFlag,
+        {"watch", nullptr, "follow it to its end"},
+        {"timeout", "DURATION", "cancel it when it takes longer (default: vufd's, 5m)"},
+        {"max-bandwidth", "BYTES", "bytes per second, K, M or G allowed (default: QEMU's)"},
+        {"downtime-limit", "DURATION", "how long the guest may stop (default: QEMU's)"},
+        {"source-after", "WHAT", "keep or quit the source QEMU (default keep)", "keep quit"},
+        {"require-fingerprint", "HEX", "only if the fresh verdict has this fingerprint"},
+        kRequestIdFlag},
+       Migrate},
+  };
+}
+
+}  // namespace vuf::cli
