@@ -31,10 +31,9 @@ struct FsDeviceFacts {
   Evidence<std::string> tag;
   Evidence<uint32_t> request_queues;
   Evidence<uint32_t> queue_size;
-  // Entries per ring as they really are, and the most this QEMU accepts on load: the `queue-size`
-  // property only echoes what was asked for (QEMU 10.0.13 says 128 and has 1024).
+  // Entries per request ring as the guest's driver uses it; unknown until it does. `queue_size` only
+  // echoes what was asked for: QEMU 10.0.13 says 128 and has 1024.
   Evidence<uint32_t> ring_size;
-  Evidence<uint32_t> ring_size_limit;
   // Empty string: not on PCI.
   Evidence<std::string> pci_address;
   Evidence<std::string> chardev_label;
