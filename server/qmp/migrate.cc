@@ -1,4 +1,6 @@
 // What changes QEMU: settings, and the two ends of a migration.
+#include <fcntl.h>
+
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -110,6 +112,10 @@ absl::Status QmpHypervisor::SetParameters(const MigrationSettings& settings, abs
 
 absl::Status QmpHypervisor::RunWithStream(const QmpCommand& command, int stream_fd,
                                           absl::Time deadline) {
+  if (fcntl(stream_fd, F_GETFD) < 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("stream_fd ", stream_fd, " is not an open descriptor"));
+  }
   const absl::StatusOr<QmpReply> named = connection_->RunWithFd(
       {"getfd", Json::object({{"fdname", kStreamName}})}, stream_fd, deadline);
   if (!named.ok()) return named.status();

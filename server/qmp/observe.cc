@@ -68,7 +68,7 @@ auto Read(const QmpReply& reply, const char* command, Parse parse) -> decltype(p
 }
 
 absl::StatusOr<std::string> PciAddress(const QmpReply& reply) {
-  return Read(reply, "qom-get legacy-addr", ParseString);
+  return Read(reply, "qom-get addr", ParsePciAddress);
 }
 
 void ReadMigration(const std::vector<QmpReply>& replies, absl::Time now, VmFacts& facts) {
@@ -140,7 +140,7 @@ bool OnPci(const FsDeviceFacts& device) { return device.type == "vhost-user-fs-p
 }  // namespace
 
 absl::StatusOr<VmFacts> QmpHypervisor::Observe(absl::Time deadline) {
-  const absl::StatusOr<std::vector<QmpReply>> replies = connection_->Run(FirstBatch(), deadline);
+  const absl::StatusOr<std::vector<QmpReply>> replies = connection_->RunAll(FirstBatch(), deadline);
   if (!replies.ok()) return replies.status();
   const absl::Time now = clock_->Now();
   VmFacts facts;
@@ -178,10 +178,10 @@ absl::Status QmpHypervisor::ObserveDevices(std::vector<FsDeviceFacts>& devices,
     for (const char* property : {"tag", "chardev", "num-request-queues", "queue-size"}) {
       commands.push_back(Get(device.qom_path, property));
     }
-    if (OnPci(device)) commands.push_back(Get(device.qom_path, "legacy-addr"));
+    if (OnPci(device)) commands.push_back(Get(device.qom_path, "addr"));
     if (ask_migration) commands.push_back(Get(device.qom_path, "migration"));
   }
-  const absl::StatusOr<std::vector<QmpReply>> replies = connection_->Run(commands, deadline);
+  const absl::StatusOr<std::vector<QmpReply>> replies = connection_->RunAll(commands, deadline);
   if (!replies.ok()) return replies.status();
   const absl::Time now = clock_->Now();
   auto next = replies->begin();

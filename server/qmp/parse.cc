@@ -92,6 +92,14 @@ absl::StatusOr<uint32_t> ParseUint32(const Json& value) {
   return static_cast<uint32_t>(value.get<uint64_t>());
 }
 
+absl::StatusOr<std::string> ParsePciAddress(const Json& value) {
+  if (!value.is_number_unsigned() || value.get<uint64_t>() > 0xff) {
+    return Unexpected(value, "a PCI slot and function");
+  }
+  const uint64_t number = value.get<uint64_t>();
+  return absl::StrCat(absl::Hex(number >> 3, absl::kZeroPad2), ".", number & 7);
+}
+
 ChardevFacts ParseChardevFilename(const std::string& filename) {
   ChardevFacts facts;
   facts.filename = filename;

@@ -24,6 +24,9 @@ absl::StatusOr<std::string> ParseString(const nlohmann::json& value);
 absl::StatusOr<std::string> ParseMember(const nlohmann::json& value, const char* key,
                                         bool optional = false);
 absl::StatusOr<uint32_t> ParseUint32(const nlohmann::json& value);
+// `addr` of a PCI device, the number of slot and function, as "01.0". (`legacy-addr`, which is that
+// text, is gone in QEMU 11.1.)
+absl::StatusOr<std::string> ParsePciAddress(const nlohmann::json& value);
 // query-chardev, by label.
 absl::StatusOr<std::map<std::string, ChardevFacts>> ParseChardevs(const nlohmann::json& value);
 ChardevFacts ParseChardevFilename(const std::string& filename);

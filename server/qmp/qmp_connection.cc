@@ -105,8 +105,8 @@ absl::Status QmpConnection::Negotiate(absl::Time deadline) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<QmpReply>> QmpConnection::Run(const std::vector<QmpCommand>& commands,
-                                                         absl::Time deadline) {
+absl::StatusOr<std::vector<QmpReply>> QmpConnection::RunAll(const std::vector<QmpCommand>& commands,
+                                                            absl::Time deadline) {
   return Exchange(commands, -1, deadline);
 }
 

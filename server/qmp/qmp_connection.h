@@ -63,8 +63,8 @@ class QmpConnection {
   }
 
   // Sends all commands at once; the replies come in the order of the commands.
-  absl::StatusOr<std::vector<QmpReply>> Run(const std::vector<QmpCommand>& commands,
-                                            absl::Time deadline);
+  absl::StatusOr<std::vector<QmpReply>> RunAll(const std::vector<QmpCommand>& commands,
+                                               absl::Time deadline);
   absl::StatusOr<QmpReply> Run(const QmpCommand& command, absl::Time deadline);
   // A duplicate of `fd` goes along (getfd).
   absl::StatusOr<QmpReply> RunWithFd(const QmpCommand& command, int fd, absl::Time deadline);

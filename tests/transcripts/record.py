@@ -21,7 +21,7 @@ import bed  # noqa: E402
 PAIRS = {"7.2": "c72", "10.0": "1.13", "11.1": "1.14"}
 PLAIN = ("query-version", "query-status", "query-name", "query-uuid", "query-chardev", "query-memdev",
          "query-migrate", "query-migrate-capabilities", "query-migrate-parameters")
-PROPERTIES = ("tag", "chardev", "num-request-queues", "queue-size", "legacy-addr")
+PROPERTIES = ("tag", "chardev", "num-request-queues", "queue-size", "addr")
 
 
 def queries() -> list[dict[str, Any]]:
