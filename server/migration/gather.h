@@ -45,7 +45,8 @@ class Gatherer {
         clock_(clock),
         monitor_timeout_(monitor_timeout) {}
 
-  // Never fails: what could not be learnt is unknown in the facts. Changes nothing.
+  // Never fails: what could not be learnt is unknown in the facts. Changes nothing. The two sides
+  // are asked at the same time.
   Gathered Gather(const GatherRequest& request, absl::Time deadline);
   // The same for connections that are open already (the check at pre-switchover).
   Facts GatherAgain(const GatherRequest& request, Hypervisor& source, Hypervisor& destination,
@@ -54,6 +55,19 @@ class Gatherer {
   VmFacts ObserveVm(const std::string& qmp_socket, absl::Time deadline);
 
  private:
+  struct Side {
+    VmFacts facts;
+    std::unique_ptr<Hypervisor> hypervisor;
+  };
+
+  absl::Time Limit(absl::Time deadline) const;
+  Side ObserveSide(const std::string& qmp_socket, absl::Time deadline);
+  VmFacts ObserveAgain(const std::string& qmp_socket, Hypervisor& hypervisor, absl::Time deadline);
+  // Discovery's part, and what the profiles say about each back-end.
+  void AddBackEnds(VmFacts& vm, absl::Time deadline);
+  // Everything that is not about one side. Sets `now`, so it comes last.
+  void AddCommon(const GatherRequest& request, Facts& facts);
+
   HypervisorConnector* const connector_;
   Discovery* const discovery_;
   Registry* const registry_;

@@ -1,4 +1,27 @@
 // Runs migrations: one thread each, at most `max_concurrent`, every state change durable.
+//
+//   EVALUATING --refused--> REFUSED
+//       | allowed
+//   PREPARING          capabilities set, what was there remembered
+//       |
+//   TRANSFERRING       the guest runs at the source
+//       | pre-switchover: the guest is stopped
+//   SWITCHING_OVER     same processes, sockets, devices, shares as judged? migrate-continue;
+//       |              both sides completed, destination paused and its back-ends connected
+//   COMMITTED          written; from here on the source is never resumed
+//       | cont destination
+//   SUCCEEDED          the destination was seen running
+//
+// Any failure, cancel or time-out before COMMITTED goes back to the source: migrate_cancel, or
+// `cont` if it had completed and the destination never ran. That ends in CANCELLED (on request,
+// the guest runs on at the source) or FAILED (anything else, with where the guest is).
+//
+// Why there are never two running copies: the destination was started with -S and vufd sends it
+// `cont` only after the durable commit, and the source only before one. Why there is one: until
+// the commit the source holds everything and is resumed, after it the destination.
+//
+// SWITCHING_OVER is shown but not written: the guest is stopped, a sync would lengthen that, and
+// recovery asks QEMU anyway.
 #ifndef VUFD_SERVER_MIGRATION_MIGRATOR_H_
 #define VUFD_SERVER_MIGRATION_MIGRATOR_H_
 
@@ -13,7 +36,10 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "server/base/clock.h"
+#include "server/decision/evaluate.h"
 #include "server/migration/gather.h"
+#include "server/model/facts.h"
+#include "server/model/verdict.h"
 #include "server/registry/registry.h"
 #include "server/registry/request_key.h"
 #include "server/store/store.h"
@@ -29,15 +55,21 @@ class Migrator {
     size_t history_limit = 1000;
     // Deadline of one QMP command.
     absl::Duration qmp_timeout = absl::Seconds(5);
+    // How long to go on trying to bring a guest to the one side where it belongs: after a failure,
+    // after a commit, and at start.
+    absl::Duration settle_timeout = absl::Seconds(30);
+    // Tests put their own judgement here.
+    std::function<Verdict(const Facts&)> evaluate = Evaluate;
   };
-  // Told about every durable state change (for metrics and the log); must not block.
+  // Told about every change of state (for metrics and the log); must not block.
   using Observer = std::function<void(const v1::Migration&)>;
 
   virtual ~Migrator() = default;
 
   // Reads the history. Migrations that a previous run left under way are settled before this
-  // returns: one that has not begun to switch over is cancelled (the guest goes on at the source); of any other
-  // nothing is assumed and it becomes INTERRUPTED.
+  // returns, within about settle_timeout, as settle.h says: one that has not handed over is
+  // cancelled (the guest goes on at the source), a committed one is finished if that is certain to
+  // be right, and of any other nothing is assumed: it becomes INTERRUPTED.
   static absl::StatusOr<std::unique_ptr<Migrator>> Open(Gatherer* gatherer,
                                                         HypervisorConnector* connector,
                                                         Registry* registry, Store* store,

@@ -1,0 +1,23 @@
+// Small conversions that the steps share.
+#ifndef VUFD_SERVER_MIGRATION_EXPLAIN_H_
+#define VUFD_SERVER_MIGRATION_EXPLAIN_H_
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "server/hypervisor/hypervisor.h"
+#include "vuf/v1/migration.pb.h"
+
+namespace vuf {
+
+// The same status with what was being done in front of its message.
+inline absl::Status Explain(absl::string_view doing, const absl::Status& status) {
+  if (status.ok()) return status;
+  return absl::Status(status.code(), absl::StrCat(doing, ": ", status.message()));
+}
+
+void FillProgress(const MigrationInfo& info, v1::Progress& progress);
+
+}  // namespace vuf
+
+#endif  // VUFD_SERVER_MIGRATION_EXPLAIN_H_

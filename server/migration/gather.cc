@@ -1,0 +1,134 @@
+#include "server/migration/gather.h"
+
+#include <algorithm>
+#include <future>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/profile/profile.h"
+
+namespace vuf {
+namespace {
+
+VmFacts NotAsked(const std::string& qmp_socket, absl::string_view why) {
+  VmFacts facts;
+  facts.qmp_socket = qmp_socket;
+  facts.monitor = Unknown<std::string>(std::string(why), Source::kQmp);
+  return facts;
+}
+
+// The back-end's own path is what sock_diag saw; QEMU's may be missing (7.2, passed descriptors).
+std::string SocketPathOf(const FsDeviceFacts& device) {
+  if (device.back_end.socket.known()) return device.back_end.socket.value->path;
+  return device.chardev.known() ? device.chardev.value->socket_path : "";
+}
+
+std::string DeclaredProfile(const Registry::Snapshot& registry, const std::string& socket_path) {
+  for (const auto& [name, endpoint] : registry.endpoints) {
+    if (endpoint.socket_path() == socket_path) return endpoint.profile();
+  }
+  return "";
+}
+
+RegisteredEndpoint ToModel(const v1::Endpoint& endpoint) {
+  RegisteredEndpoint out;
+  out.name = endpoint.name();
+  out.socket_path = endpoint.socket_path();
+  out.boot_id = endpoint.boot_id();
+  out.generation = endpoint.generation();
+  if (endpoint.back_end().pid() > 0) {
+    out.process = ProcessId{endpoint.back_end().pid(), endpoint.back_end().start_ticks()};
+  }
+  if (endpoint.socket_inode() != 0) {
+    out.socket_file = FileId{endpoint.socket_device(), endpoint.socket_inode()};
+  }
+  return out;
+}
+
+}  // namespace
+
+absl::Time Gatherer::Limit(absl::Time deadline) const {
+  return std::min(deadline, clock_->Now() + monitor_timeout_);
+}
+
+void Gatherer::AddBackEnds(VmFacts& vm, absl::Time deadline) {
+  discovery_->ObserveBackEnds(vm, deadline);
+  if (!vm.devices.known()) return;
+  const std::shared_ptr<const Registry::Snapshot> registry = registry_->snapshot();
+  for (FsDeviceFacts& device : *vm.devices.value) {
+    ApplyProfiles(registry->profiles, DeclaredProfile(*registry, SocketPathOf(device)),
+                  clock_->Now(), device.back_end);
+  }
+}
+
+VmFacts Gatherer::ObserveAgain(const std::string& qmp_socket, Hypervisor& hypervisor,
+                               absl::Time deadline) {
+  absl::StatusOr<VmFacts> facts = hypervisor.Observe(Limit(deadline));
+  if (!facts.ok()) return NotAsked(qmp_socket, facts.status().message());
+  facts->qmp_socket = qmp_socket;
+  AddBackEnds(*facts, Limit(deadline));
+  return *std::move(facts);
+}
+
+Gatherer::Side Gatherer::ObserveSide(const std::string& qmp_socket, absl::Time deadline) {
+  absl::StatusOr<std::unique_ptr<Hypervisor>> hypervisor =
+      connector_->Connect(qmp_socket, Limit(deadline));
+  if (!hypervisor.ok()) return {NotAsked(qmp_socket, hypervisor.status().message()), nullptr};
+  VmFacts facts = ObserveAgain(qmp_socket, **hypervisor, deadline);
+  if (!facts.monitor.known()) return {std::move(facts), nullptr};
+  return {std::move(facts), *std::move(hypervisor)};
+}
+
+void Gatherer::AddCommon(const GatherRequest& request, Facts& facts) {
+  facts.request = request.request;
+  facts.running_migration = request.running_migration;
+  facts.boot_id = discovery_->BootId();
+  for (const auto& [name, endpoint] : registry_->snapshot()->endpoints) {
+    facts.endpoints.push_back(ToModel(endpoint));
+  }
+  facts.now = clock_->Now();
+}
+
+Gathered Gatherer::Gather(const GatherRequest& request, absl::Time deadline) {
+  Gathered gathered;
+  gathered.facts.request.has_destination = request.destination_socket.has_value();
+  std::future<Side> destination;
+  // A monitor serves one client: asked a second time it would not answer.
+  const bool same_monitor = request.destination_socket == request.source_socket;
+  if (request.destination_socket.has_value() && !same_monitor) {
+    destination = std::async(std::launch::async, [&] {
+      return ObserveSide(*request.destination_socket, deadline);
+    });
+  }
+  Side source = ObserveSide(request.source_socket, deadline);
+  gathered.facts.source = std::move(source.facts);
+  gathered.source = std::move(source.hypervisor);
+  if (same_monitor) {
+    gathered.facts.destination =
+        NotAsked(request.source_socket, "the destination names the source's own monitor");
+  } else if (destination.valid()) {
+    Side side = destination.get();
+    gathered.facts.destination = std::move(side.facts);
+    gathered.destination = std::move(side.hypervisor);
+  }
+  AddCommon(request, gathered.facts);
+  return gathered;
+}
+
+Facts Gatherer::GatherAgain(const GatherRequest& request, Hypervisor& source,
+                            Hypervisor& destination, absl::Time deadline) {
+  Facts facts;
+  std::future<VmFacts> other = std::async(std::launch::async, [&] {
+    return ObserveAgain(request.destination_socket.value_or(""), destination, deadline);
+  });
+  facts.source = ObserveAgain(request.source_socket, source, deadline);
+  facts.destination = other.get();
+  AddCommon(request, facts);
+  return facts;
+}
+
+VmFacts Gatherer::ObserveVm(const std::string& qmp_socket, absl::Time deadline) {
+  return ObserveSide(qmp_socket, deadline).facts;
+}
+
+}  // namespace vuf

@@ -1,0 +1,71 @@
+#include "server/migration/hand_over.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+
+namespace vuf {
+namespace {
+
+constexpr absl::Duration kSlice = absl::Milliseconds(20);
+constexpr absl::Duration kRegistryTimeout = absl::Seconds(10);
+
+}  // namespace
+
+absl::Status StartDestination(Monitor& destination, const Clock& clock, absl::Time limit) {
+  absl::Status last;
+  while (true) {
+    // Never a blind `cont`: it is repeated after an answer that was lost.
+    absl::StatusOr<Monitor::Standing> standing = destination.WhereItStands(limit);
+    if (!standing.ok()) return standing.status();
+    if (standing->run_state == "running") return absl::OkStatus();
+    if (standing->run_state != "paused") {
+      return absl::FailedPreconditionError(
+          absl::StrCat("the destination's run state is ", standing->run_state));
+    }
+    if (!last.ok() && clock.Now() >= limit) return last;
+    if (!last.ok()) absl::SleepFor(kSlice);
+    const absl::Status cont = destination.Do(Hypervisor::Act::kCont);
+    last = cont.ok() ? absl::DeadlineExceededError("`cont` was accepted but it does not run")
+                     : cont;
+  }
+}
+
+std::string NotStarted(const std::string& destination_socket, const absl::Status& why) {
+  return absl::StrCat(
+      "Committed: the VM belongs to the destination, which holds the whole state, but it could not "
+      "be seen running: ",
+      why.message(), ". Look at ", destination_socket,
+      " and resume the guest there. Do not resume the source unless the destination QEMU is gone "
+      "and never ran the guest.");
+}
+
+std::string RecordNewMonitor(Registry& registry, const Clock& clock,
+                             const v1::Migration& migration) {
+  const std::string& socket = migration.destination().same_host().qmp_socket();
+  const absl::Status status = registry
+                                  .UpdateVm(
+                                      migration.vm(),
+                                      [&](v1::Vm& vm) {
+                                        vm.set_qmp_socket(socket);
+                                        return absl::OkStatus();
+                                      },
+                                      clock.Now() + kRegistryTimeout)
+                                  .status();
+  if (status.ok()) return "";
+  return absl::StrCat(" The registry still names the source's monitor for ", migration.vm(), " (",
+                      status.message(), "): remove the VM and register it with ", socket, ".");
+}
+
+std::string QuitSource(Monitor& source) {
+  absl::Status quit = source.Do(Hypervisor::Act::kQuit);
+  if (quit.ok()) return "";
+  const absl::Status connected = source.Reconnect();
+  // The socket file is gone, or nobody listens on it.
+  if (absl::IsNotFound(connected) || absl::IsFailedPrecondition(connected)) return "";
+  if (connected.ok()) quit = source.Do(Hypervisor::Act::kQuit);
+  if (quit.ok()) return "";
+  return absl::StrCat(" The source QEMU (", source.socket(), ") did not quit: ", quit.message(),
+                      ". It is stopped and must never be resumed.");
+}
+
+}  // namespace vuf

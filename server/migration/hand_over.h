@@ -1,0 +1,34 @@
+// What follows a commit: the destination runs, and the source never again.
+#ifndef VUFD_SERVER_MIGRATION_HAND_OVER_H_
+#define VUFD_SERVER_MIGRATION_HAND_OVER_H_
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "server/base/clock.h"
+#include "server/migration/monitor.h"
+#include "server/registry/registry.h"
+#include "vuf/v1/migration.pb.h"
+
+namespace vuf {
+
+// The message of a migration whose guest was paused when it began, from its commit on. Whoever
+// finishes such a migration after a restart must not resume it.
+inline constexpr char kStaysPaused[] =
+    "The guest was paused before the migration and is paused at the destination.";
+
+// `cont` until the destination was seen running, across lost connections; only with a durable
+// commit. A run state that only the guest or another client can have caused ends it with an error.
+absl::Status StartDestination(Monitor& destination, const Clock& clock, absl::Time limit);
+// The message for when StartDestination failed.
+std::string NotStarted(const std::string& destination_socket, const absl::Status& why);
+
+// Both return what went wrong, in words with a leading space, or "".
+std::string RecordNewMonitor(Registry& registry, const Clock& clock,
+                             const v1::Migration& migration);
+std::string QuitSource(Monitor& source);
+
+}  // namespace vuf
+
+#endif  // VUFD_SERVER_MIGRATION_HAND_OVER_H_

@@ -1,0 +1,124 @@
+// All migrations: in memory for readers, in the store for good.
+#ifndef VUFD_SERVER_MIGRATION_LEDGER_H_
+#define VUFD_SERVER_MIGRATION_LEDGER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "server/base/clock.h"
+#include "server/base/mutex.h"
+#include "server/migration/subscribers.h"
+#include "server/registry/request_key.h"
+#include "server/store/store.h"
+#include "vuf/v1/migration.pb.h"
+
+namespace vuf {
+
+// SUCCEEDED, REFUSED, FAILED, CANCELLED or INTERRUPTED.
+bool IsFinal(v1::Migration::State state);
+
+// Thread-safe, and holds no lock while the store writes. Each migration is changed by the one
+// thread that runs it; only Cancel and StopAll come from others, and they just leave a request.
+class Ledger {
+ public:
+  using State = v1::Migration::State;
+  using Edit = std::function<void(v1::Migration&)>;
+  using Observer = std::function<void(const v1::Migration&)>;
+  enum class Stop { kNone, kCancel, kShutdown };
+  struct Limits {
+    size_t running = 4;
+    size_t history = 1000;
+  };
+
+  Ledger(Store* store, const Clock* clock, Limits limits, Observer observer)
+      : store_(store), clock_(clock), limits_(limits), observer_(std::move(observer)) {}
+
+  // Reads the store, once, before anything else.
+  absl::Status Load();
+
+  struct Added {
+    v1::Migration migration;
+    // The request had been accepted before; nothing new was added.
+    bool replayed = false;
+  };
+  // The migration that an earlier request with this key was given, or nothing.
+  absl::StatusOr<Added> Replay(const RequestKey& key) const;
+  // Durable when it returns OK. At most one running migration per VM and per destination.
+  absl::StatusOr<Added> Add(v1::Migration migration, const RequestKey& key);
+
+  absl::StatusOr<v1::Migration> Get(const std::string& name) const;
+  // Newest first.
+  std::vector<v1::Migration> List() const;
+  std::vector<v1::Migration> Unfinished() const;
+  std::string RunningOf(const std::string& vm) const;
+  uint64_t Subscribe(std::function<void()> notify) { return subscribers_.Add(std::move(notify)); }
+  void Unsubscribe(uint64_t id) { subscribers_.Remove(id); }
+
+  // Durable before it returns OK, and only then visible. CANCELLED, without a change, when
+  // somebody asked the migration to stop.
+  absl::Status Advance(const std::string& name, State state, const Edit& edit = {});
+  // Visible, not durable: progress, and the one state nobody has time to write.
+  void Show(const std::string& name, const Edit& edit);
+  // The last change. A store that fails does not keep it from being seen; what the store still
+  // says is settled by the next start.
+  void End(const std::string& name, State state, const std::string& message);
+  Stop StopRequested(const std::string& name) const;
+  // From here on the migration cannot be stopped. False: somebody was faster.
+  bool ClaimCommit(const std::string& name);
+
+  absl::StatusOr<v1::Migration> Cancel(const std::string& name);
+  // Nothing is added any more, and everything before its commit is asked to stop.
+  void StopAll();
+
+ private:
+  struct Entry {
+    v1::Migration record;
+    Stop stop = Stop::kNone;
+    bool committing = false;
+    // Being written for the first time.
+    bool pending = false;
+  };
+
+  absl::Status LoadRequests();
+  absl::StatusOr<Added> ReplayLocked(const RequestKey& key) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status CheckRoom(const v1::Migration& migration) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Everything that one durable write of `next` carries.
+  std::vector<Change> ChangesFor(const v1::Migration& next) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  std::vector<std::string> BeyondHistory(size_t additional) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Forget(const std::string& name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status Write(const v1::Migration& next);
+  void Publish(v1::Migration next);
+
+  Store* const store_;
+  const Clock* const clock_;
+  const Limits limits_;
+  const Observer observer_;
+  Subscribers subscribers_;
+  mutable Mutex mu_;
+  // By name; names sort by age.
+  std::map<std::string, Entry> entries_ ABSL_GUARDED_BY(mu_);
+  // Those that have not ended.
+  std::set<std::string> running_ ABSL_GUARDED_BY(mu_);
+  struct Request {
+    std::string digest;
+    std::string migration;
+  };
+  std::map<std::string, Request> requests_ ABSL_GUARDED_BY(mu_);
+  uint64_t next_number_ ABSL_GUARDED_BY(mu_) = 1;
+  bool stopping_ ABSL_GUARDED_BY(mu_) = false;
+};
+
+}  // namespace vuf
+
+#endif  // VUFD_SERVER_MIGRATION_LEDGER_H_

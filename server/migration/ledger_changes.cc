@@ -1,0 +1,179 @@
+// How a migration in the ledger changes until it has ended.
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "server/base/log.h"
+#include "server/convert/convert.h"
+#include "server/migration/ledger.h"
+#include "server/migration/request_record.h"
+
+namespace vuf {
+namespace {
+
+std::string StateName(v1::Migration::State state) {
+  return std::string(absl::StripPrefix(v1::Migration::State_Name(state), "STATE_"));
+}
+
+}  // namespace
+
+std::vector<std::string> Ledger::BeyondHistory(size_t additional) const {
+  const size_t ended = entries_.size() - running_.size() + additional;
+  std::vector<std::string> names;
+  for (const auto& [name, entry] : entries_) {
+    if (ended - names.size() <= limits_.history) break;
+    if (IsFinal(entry.record.state())) names.push_back(name);
+  }
+  return names;
+}
+
+std::vector<Change> Ledger::ChangesFor(const v1::Migration& next) const {
+  std::vector<Change> changes = {{Table::kMigrations, next.name(), next.SerializeAsString()}};
+  const std::vector<std::string> old = BeyondHistory(IsFinal(next.state()) ? 1 : 0);
+  const std::set<std::string> forgotten(old.begin(), old.end());
+  for (const std::string& name : old) changes.push_back({Table::kMigrations, name, std::nullopt});
+  for (const auto& [request_id, request] : requests_) {
+    if (forgotten.count(request.migration) > 0) changes.push_back(RequestDeletion(request_id));
+  }
+  return changes;
+}
+
+void Ledger::Forget(const std::string& name) {
+  entries_.erase(name);
+  for (auto it = requests_.begin(); it != requests_.end();) {
+    it = it->second.migration == name ? requests_.erase(it) : std::next(it);
+  }
+}
+
+absl::Status Ledger::Write(const v1::Migration& next) {
+  std::vector<Change> changes;
+  {
+    MutexLock lock(&mu_);
+    changes = ChangesFor(next);
+  }
+  if (absl::Status written = store_->Write(changes); !written.ok()) return written;
+  MutexLock lock(&mu_);
+  for (const Change& change : changes) {
+    if (change.table == Table::kMigrations && !change.value.has_value()) Forget(change.key);
+  }
+  return absl::OkStatus();
+}
+
+void Ledger::Publish(v1::Migration next) {
+  bool state_changed = false;
+  {
+    MutexLock lock(&mu_);
+    Entry& entry = entries_.at(next.name());
+    const State before = entry.record.state();
+    // Cancelled meanwhile: stays visible until the migration's thread has seen it.
+    if (before == v1::Migration::STATE_CANCELLING && !IsFinal(next.state())) {
+      next.set_state(before);
+    }
+    state_changed = next.state() != before;
+    if (IsFinal(next.state())) running_.erase(next.name());
+    entry.record = next;
+  }
+  if (state_changed && observer_) observer_(next);
+  subscribers_.Notify();
+}
+
+absl::Status Ledger::Advance(const std::string& name, State state, const Edit& edit) {
+  v1::Migration next;
+  {
+    MutexLock lock(&mu_);
+    const Entry& entry = entries_.at(name);
+    if (entry.stop != Stop::kNone && !entry.committing && !IsFinal(state)) {
+      return absl::CancelledError("the migration was asked to stop");
+    }
+    next = entry.record;
+    // Two steps: a Cancel during the write takes the one between.
+    next.set_revision(next.revision() + 2);
+  }
+  next.set_state(state);
+  if (edit) edit(next);
+  if (absl::Status written = Write(next); !written.ok()) return written;
+  Publish(std::move(next));
+  return absl::OkStatus();
+}
+
+void Ledger::Show(const std::string& name, const Edit& edit) {
+  v1::Migration next;
+  {
+    MutexLock lock(&mu_);
+    next = entries_.at(name).record;
+    next.set_revision(next.revision() + 2);
+  }
+  edit(next);
+  Publish(std::move(next));
+}
+
+void Ledger::End(const std::string& name, State state, const std::string& message) {
+  const Edit edit = [&](v1::Migration& migration) {
+    migration.set_state(state);
+    migration.set_message(message);
+    *migration.mutable_end_time() = ToProto(clock_->Now());
+  };
+  absl::Status written = Advance(name, state, edit);
+  if (!written.ok()) written = Advance(name, state, edit);
+  if (written.ok()) return;
+  Log(LogLevel::kError, "the end of a migration could not be written",
+      {{"migration", name}, {"state", StateName(state)}, {"error", written.ToString()}});
+  Show(name, [&](v1::Migration& migration) {
+    edit(migration);
+    absl::StrAppend(migration.mutable_message(), migration.message().empty() ? "" : " ",
+                    "This end could not be written: ", written.message());
+  });
+}
+
+Ledger::Stop Ledger::StopRequested(const std::string& name) const {
+  MutexLock lock(&mu_);
+  const Entry& entry = entries_.at(name);
+  return entry.committing ? Stop::kNone : entry.stop;
+}
+
+bool Ledger::ClaimCommit(const std::string& name) {
+  MutexLock lock(&mu_);
+  Entry& entry = entries_.at(name);
+  if (entry.stop == Stop::kNone) entry.committing = true;
+  return entry.committing;
+}
+
+absl::StatusOr<v1::Migration> Ledger::Cancel(const std::string& name) {
+  v1::Migration record;
+  {
+    MutexLock lock(&mu_);
+    const auto it = entries_.find(name);
+    if (it == entries_.end() || it->second.pending) {
+      return absl::NotFoundError(absl::StrCat("there is no migration \"", name, "\""));
+    }
+    Entry& entry = it->second;
+    if (IsFinal(entry.record.state())) {
+      return absl::FailedPreconditionError(
+          absl::StrCat(name, " has ended: ", StateName(entry.record.state())));
+    }
+    if (entry.committing || entry.record.state() == v1::Migration::STATE_COMMITTED) {
+      return absl::FailedPreconditionError(absl::StrCat(
+          name, " is being committed (", StateName(entry.record.state()),
+          "): the VM goes on at the destination"));
+    }
+    if (entry.stop != Stop::kNone) return entry.record;
+    entry.stop = Stop::kCancel;
+    entry.record.set_state(v1::Migration::STATE_CANCELLING);
+    entry.record.set_revision(entry.record.revision() + 1);
+    record = entry.record;
+  }
+  if (observer_) observer_(record);
+  subscribers_.Notify();
+  return record;
+}
+
+void Ledger::StopAll() {
+  MutexLock lock(&mu_);
+  stopping_ = true;
+  for (const std::string& name : running_) {
+    Entry& entry = entries_.at(name);
+    if (entry.stop == Stop::kNone) entry.stop = Stop::kShutdown;
+  }
+}
+
+}  // namespace vuf

@@ -1,0 +1,133 @@
+#include "server/migration/return_to_source.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+
+namespace vuf {
+namespace {
+
+constexpr absl::Duration kSlice = absl::Milliseconds(20);
+
+Return SourceIsAt(const std::string& run_state, const ReturnOptions& options) {
+  if (run_state == options.run_state) {
+    return {Return::Where::kSource,
+            absl::StrCat("The guest is at the source as before (run state ", run_state, ").")};
+  }
+  return {Return::Where::kSourceOther,
+          absl::StrCat("The guest is at the source, but its run state is ", run_state,
+                       " instead of ", options.run_state, "; vufd leaves it so.")};
+}
+
+// OK: the destination's QEMU is gone for certain, or has acknowledged that it goes.
+absl::Status QuitDestination(Monitor& destination) {
+  absl::Status quit = destination.Do(Hypervisor::Act::kQuit);
+  if (quit.ok()) return quit;
+  const absl::Status connected = destination.Reconnect();
+  // The socket file is gone, or nobody listens on it.
+  if (absl::IsNotFound(connected) || absl::IsFailedPrecondition(connected)) {
+    return absl::OkStatus();
+  }
+  if (!connected.ok()) return connected;
+  return destination.Do(Hypervisor::Act::kQuit);
+}
+
+// The destination runs the guest, or has run it: started without -S, or resumed by somebody else.
+// Nothing is known when it does not answer; then only vufd's own `cont` could have started it.
+std::string RunStateThatRan(Monitor& destination) {
+  absl::StatusOr<std::string> state = destination.QueryRunState();
+  if (!state.ok() && destination.Reconnect().ok()) state = destination.QueryRunState();
+  if (!state.ok() || *state == "paused" || *state == "inmigrate") return "";
+  return *state;
+}
+
+absl::Status ContSource(Monitor& source, const Clock& clock, absl::Time limit) {
+  while (true) {
+    absl::Status cont = source.Do(Hypervisor::Act::kCont);
+    absl::StatusOr<Monitor::Standing> standing = source.WhereItStands(limit);
+    if (!standing.ok()) return standing.status();
+    if (standing->run_state == "running") return absl::OkStatus();
+    if (clock.Now() >= limit) {
+      return cont.ok() ? absl::DeadlineExceededError(
+                             absl::StrCat("its run state is ", standing->run_state))
+                       : cont;
+    }
+    absl::SleepFor(kSlice);
+  }
+}
+
+// The source has completed, and the destination has not been told to run. A destination that was
+// started with -S runs the guest only when somebody says `cont`; vufd has not, and never will once
+// this migration has ended. So resuming the source cannot make two running copies, not even when
+// the destination does not confirm that it quits; it is asked first because a complete copy that
+// waits for `cont` is a trap for people, and the message names the trap if it stays set.
+Return ResumeSource(Monitor& source, Monitor& destination, const Clock& clock,
+                    const ReturnOptions& options) {
+  if (const std::string state = RunStateThatRan(destination); !state.empty()) {
+    return {Return::Where::kDestination,
+            absl::StrCat("The destination runs the guest already (run state ", state,
+                         "), though vufd did not start it: the VM is there. The source is stopped "
+                         "and must never be resumed.")};
+  }
+  const absl::Status quit = QuitDestination(destination);
+  const std::string trap =
+      quit.ok() ? ""
+                : absl::StrCat(" The destination QEMU (", destination.socket(),
+                               ") did not confirm that it quits (", quit.message(),
+                               "): kill it before anything else; with `cont` it would be a second "
+                               "running copy.");
+  if (options.run_state != "running") {
+    return {Return::Where::kSource,
+            absl::StrCat("The guest is at the source, stopped as it was before (run state "
+                         "postmigrate; `cont` resumes it).",
+                         trap)};
+  }
+  const absl::Status resumed = ContSource(source, clock, options.limit);
+  if (resumed.ok()) {
+    return {Return::Where::kSource,
+            absl::StrCat("The source had handed over and was resumed (run state running).", trap)};
+  }
+  return {Return::Where::kUnknown,
+          absl::StrCat("The source holds the guest, stopped, and could not be resumed (",
+                       resumed.message(), "): `cont` it at ", source.socket(), ".", trap)};
+}
+
+}  // namespace
+
+bool MigrationUnderWay(const std::string& status) {
+  return !(status.empty() || status == "none" || status == "completed" || status == "failed" ||
+           status == "cancelled");
+}
+
+Return ReturnToSource(Monitor& source, Monitor& destination, const Clock& clock,
+                      const ReturnOptions& options) {
+  std::string last;
+  do {
+    absl::StatusOr<Monitor::Standing> standing = source.WhereItStands(options.limit);
+    if (!standing.ok()) {
+      return {Return::Where::kUnknown,
+              absl::StrCat("The source QEMU does not answer (", standing.status().message(),
+                           "), so where the guest stands is not known; vufd has not started the "
+                           "destination. Look at both before anything is resumed.")};
+    }
+    last = absl::StrCat("migration ", standing->migration.status, ", run state ",
+                        standing->run_state);
+    const std::string& status = standing->migration.status;
+    if (MigrationUnderWay(status)) {
+      // Fails only when it is too late or the connection breaks; both show at the next look.
+      if (status != "cancelling" && status != "failing") {
+        (void)source.Do(Hypervisor::Act::kMigrateCancel);
+      }
+    } else if (standing->run_state == "postmigrate") {
+      if (options.may_resume) return ResumeSource(source, destination, clock, options);
+      return {Return::Where::kHandedOver, "The source has handed over and is stopped."};
+    } else if (standing->run_state != "finish-migrate") {
+      return SourceIsAt(standing->run_state, options);
+    }
+    (void)source.Await(kSlice);
+  } while (clock.Now() < options.limit);
+  return {Return::Where::kUnknown,
+          absl::StrCat("The source QEMU did not give the guest back in time (", last,
+                       "): look at it before anything is resumed.")};
+}
+
+}  // namespace vuf

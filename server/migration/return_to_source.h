@@ -1,0 +1,49 @@
+// The way back: whatever failed before the commit, the guest goes on at the source.
+#ifndef VUFD_SERVER_MIGRATION_RETURN_TO_SOURCE_H_
+#define VUFD_SERVER_MIGRATION_RETURN_TO_SOURCE_H_
+
+#include <string>
+
+#include "absl/time/time.h"
+#include "server/base/clock.h"
+#include "server/migration/monitor.h"
+
+namespace vuf {
+
+// Neither completed, failed nor cancelled; a status that is not known here is under way.
+bool MigrationUnderWay(const std::string& status);
+
+struct Return {
+  enum class Where {
+    // Nothing could be learnt, or not in time.
+    kUnknown = 0,
+    // As it was before the migration began.
+    kSource,
+    // Stopped at the source after a complete hand-over; only without `may_resume`.
+    kHandedOver,
+    // At the source, in a state that vufd did not cause and does not change.
+    kSourceOther,
+    // The destination ran it, though vufd never told it to. The source stays stopped.
+    kDestination,
+  };
+  Where where = Where::kUnknown;
+  // One or two sentences: where the VM is now, and what is left to do.
+  std::string message;
+};
+
+struct ReturnOptions {
+  // The source's run state before the migration.
+  std::string run_state = "running";
+  // Whether a source that has completed may be resumed. Only for whoever knows that the destination
+  // was never told to run; see ResumeSource for the reasons.
+  bool may_resume = false;
+  absl::Time limit;
+};
+
+// Cancels what is under way at the source and waits until the guest is back.
+Return ReturnToSource(Monitor& source, Monitor& destination, const Clock& clock,
+                      const ReturnOptions& options);
+
+}  // namespace vuf
+
+#endif  // VUFD_SERVER_MIGRATION_RETURN_TO_SOURCE_H_

@@ -1,0 +1,92 @@
+// One migration, from its evaluation to its end, as a sequence of steps on one thread.
+#ifndef VUFD_SERVER_MIGRATION_RUN_H_
+#define VUFD_SERVER_MIGRATION_RUN_H_
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "server/base/clock.h"
+#include "server/migration/gather.h"
+#include "server/migration/ledger.h"
+#include "server/migration/monitor.h"
+#include "server/model/facts.h"
+#include "server/model/verdict.h"
+#include "server/registry/registry.h"
+
+namespace vuf {
+
+// What every migration works with.
+struct RunParts {
+  Gatherer* gatherer;
+  HypervisorConnector* connector;
+  Registry* registry;
+  Ledger* ledger;
+  const Clock* clock;
+  std::function<Verdict(const Facts&)> evaluate;
+  absl::Duration qmp_timeout;
+  // How long to go on trying to bring the guest to the one side where it belongs.
+  absl::Duration settle_timeout;
+  absl::Duration default_timeout;
+};
+
+class Run {
+ public:
+  Run(const RunParts& parts, v1::Migration migration, std::string source_socket);
+  // Returns when the migration has ended.
+  void Go();
+
+ private:
+  // The steps. Any error before the commit leads to GoBack; nothing after it does.
+  absl::Status Evaluate();
+  absl::Status Prepare();
+  absl::Status Transfer();
+  absl::Status SwitchOver();
+  absl::Status Confirm();
+  absl::Status Commit();
+  void HandOver();
+  void GoBack(const absl::Status& why);
+
+  absl::Status ConfigureSource();
+  absl::Status ConfigureDestination();
+  absl::Status CheckBlockedReasons();
+  absl::Status ConnectStream();
+  // CANCELLED when somebody asked for it, DEADLINE_EXCEEDED when the migration's time is up.
+  absl::Status CheckStop() const;
+  // Until QEMU reports `wanted` at the source; anything final instead is an error with its words.
+  absl::Status AwaitSource(absl::string_view wanted);
+  absl::Status SourceEnded(const std::string& status);
+  absl::Status AwaitDestination();
+  absl::Status CheckDestination();
+  void ShowProgress(const MigrationInfo& info);
+  // Puts back what the migration set; what could not be put back is returned in words.
+  std::string Restore(Monitor& side, absl::string_view name,
+                      std::optional<MigrationSettings>& before);
+  const std::string& name() const { return migration_.name(); }
+  bool guest_was_running() const { return decided_.source.run_state.value == "running"; }
+
+  const RunParts parts_;
+  // As it was accepted.
+  const v1::Migration migration_;
+  const absl::Time deadline_;
+  GatherRequest gather_;
+  Monitor source_;
+  Monitor destination_;
+  // What the verdict was given on.
+  Facts decided_;
+  bool refused_ = false;
+  std::optional<MigrationSettings> source_before_;
+  std::optional<MigrationSettings> destination_before_;
+  // The destination's one chance to receive has been used.
+  bool incoming_ = false;
+  // QEMU may have begun, for all that is known.
+  bool outgoing_ = false;
+  MigrationInfo outcome_;
+};
+
+}  // namespace vuf
+
+#endif  // VUFD_SERVER_MIGRATION_RUN_H_

@@ -1,0 +1,75 @@
+// How a migration ends: with the guest at the destination after the commit, at the source before.
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/base/log.h"
+#include "server/migration/explain.h"
+#include "server/migration/hand_over.h"
+#include "server/migration/return_to_source.h"
+#include "server/migration/run.h"
+
+namespace vuf {
+
+// Durable before the destination is told to run. If this write fails the destination is not
+// started; whether the record reached the disk all the same is unknown then, so a restart that
+// finds it also looks at the source before it does anything.
+absl::Status Run::Commit() {
+  if (!parts_.ledger->ClaimCommit(name())) return CheckStop();
+  return Explain("writing the commit",
+                 parts_.ledger->Advance(
+                     name(), v1::Migration::STATE_COMMITTED, [&](v1::Migration& migration) {
+                       FillProgress(outcome_, *migration.mutable_progress());
+                       if (!guest_was_running()) migration.set_message(kStaysPaused);
+                     }));
+}
+
+void Run::HandOver() {
+  const absl::Time limit = parts_.clock->Now() + parts_.settle_timeout;
+  if (guest_was_running()) {
+    const absl::Status started = StartDestination(destination_, *parts_.clock, limit);
+    if (!started.ok()) {
+      return parts_.ledger->End(name(), v1::Migration::STATE_FAILED,
+                                NotStarted(destination_.socket(), started));
+    }
+  }
+  std::string message = guest_was_running() ? "" : kStaysPaused;
+  absl::StrAppend(&message, RecordNewMonitor(*parts_.registry, *parts_.clock, migration_));
+  absl::StrAppend(&message, Restore(destination_, "destination", destination_before_));
+  if (migration_.source_disposition() == v1::SOURCE_DISPOSITION_QUIT) {
+    absl::StrAppend(&message, QuitSource(source_));
+  } else {
+    absl::StrAppend(&message, Restore(source_, "source", source_before_));
+  }
+  parts_.ledger->End(name(), v1::Migration::STATE_SUCCEEDED, message);
+}
+
+void Run::GoBack(const absl::Status& why) {
+  Log(LogLevel::kWarning, "migration goes back",
+      {{"migration", name()}, {"vm", migration_.vm()}, {"error", why.ToString()}});
+  Return back{Return::Where::kSource,
+              "The migration had not begun: the guest stays at the source, untouched."};
+  if (outgoing_) {
+    ReturnOptions options;
+    options.run_state = decided_.source.run_state.value.value_or("running");
+    options.may_resume = true;
+    options.limit = parts_.clock->Now() + parts_.settle_timeout;
+    back = ReturnToSource(source_, destination_, *parts_.clock, options);
+  }
+  std::string message = absl::StrCat(why.message(), ". ", back.message);
+  if (back.where != Return::Where::kUnknown) {
+    absl::StrAppend(&message, Restore(source_, "source", source_before_));
+  }
+  if (!incoming_) {
+    absl::StrAppend(&message, Restore(destination_, "destination", destination_before_));
+  } else if (back.where != Return::Where::kDestination) {
+    absl::StrAppend(&message, " The destination QEMU cannot be used again: start a new one.");
+  }
+  const bool asked = parts_.ledger->StopRequested(name()) != Ledger::Stop::kNone;
+  parts_.ledger->End(name(),
+                     asked && back.where == Return::Where::kSource
+                         ? v1::Migration::STATE_CANCELLED
+                         : v1::Migration::STATE_FAILED,
+                     message);
+}
+
+}  // namespace vuf

@@ -1,0 +1,123 @@
+// What a migration sets at both QEMUs before it begins, and how it is put back.
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "absl/cleanup/cleanup.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "server/convert/convert.h"
+#include "server/migration/explain.h"
+#include "server/migration/run.h"
+
+namespace vuf {
+namespace {
+
+// QEMU before 8.2 has no such parameter.
+std::optional<std::string> NormalMode(const VmFacts& vm) {
+  if (vm.migration_mode.value.value_or("").empty()) return std::nullopt;
+  return "normal";
+}
+
+// What was there as far as the decision saw it, for a Configure whose answer never came.
+MigrationSettings Seen(const VmFacts& vm, const MigrationSettings& wanted) {
+  MigrationSettings seen;
+  for (const auto& [name, state] : wanted.capabilities) {
+    if (!vm.capabilities.known()) continue;
+    const auto it = vm.capabilities.value->find(name);
+    if (it != vm.capabilities.value->end()) seen.capabilities[name] = it->second;
+  }
+  if (wanted.mode.has_value()) seen.mode = vm.migration_mode.value;
+  return seen;
+}
+
+absl::Status Configure(Monitor& side, const VmFacts& vm, const MigrationSettings& wanted,
+                       std::optional<MigrationSettings>& before) {
+  before = Seen(vm, wanted);
+  absl::StatusOr<MigrationSettings> replaced = side.Configure(wanted);
+  if (replaced.ok()) before = *std::move(replaced);
+  return replaced.status();
+}
+
+}  // namespace
+
+absl::Status Run::Prepare() {
+  absl::Status written = parts_.ledger->Advance(name(), v1::Migration::STATE_PREPARING);
+  if (!written.ok()) return Explain("writing the state PREPARING", written);
+  if (absl::Status status = ConfigureSource(); !status.ok()) return status;
+  if (absl::Status status = ConfigureDestination(); !status.ok()) return status;
+  return CheckStop();
+}
+
+// return-path: without it the source reports success over a destination that failed.
+// pause-before-switchover: the moment at which identities are checked a last time.
+absl::Status Run::ConfigureSource() {
+  MigrationSettings wanted;
+  wanted.capabilities = {{"return-path", true}, {"events", true}, {"pause-before-switchover", true}};
+  wanted.mode = NormalMode(decided_.source);
+  if (migration_.has_downtime_limit()) wanted.downtime_limit = FromProto(migration_.downtime_limit());
+  if (migration_.max_bandwidth_bytes_per_second() > 0) {
+    wanted.max_bandwidth = migration_.max_bandwidth_bytes_per_second();
+  }
+  absl::Status status = Configure(source_, decided_.source, wanted, source_before_);
+  if (!status.ok()) return Explain("setting the source QEMU's migration capabilities", status);
+  return CheckBlockedReasons();
+}
+
+absl::Status Run::ConfigureDestination() {
+  MigrationSettings wanted;
+  wanted.capabilities = {{"return-path", true}, {"events", true}};
+  wanted.mode = NormalMode(*decided_.destination);
+  return Explain("setting the destination QEMU's migration capabilities",
+                 Configure(destination_, *decided_.destination, wanted, destination_before_));
+}
+
+// QEMU lists what blocks the mode that is set, so what was read in another mode says nothing.
+absl::Status Run::CheckBlockedReasons() {
+  if (source_before_->mode.value_or("normal") == "normal") return absl::OkStatus();
+  absl::StatusOr<VmFacts> facts = source_.Observe();
+  if (!facts.ok()) return Explain("reading blocked-reasons again", facts.status());
+  if (!facts->blocked_reasons.known()) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "blocked-reasons in mode normal are unknown: ", facts->blocked_reasons.detail));
+  }
+  if (facts->blocked_reasons.value->empty()) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat("in mode normal the source QEMU says: ",
+                   absl::StrJoin(*facts->blocked_reasons.value, "; ")));
+}
+
+absl::Status Run::ConnectStream() {
+  int ends[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
+    return absl::InternalError(absl::StrCat("socketpair: ", strerror(errno)));
+  }
+  const absl::Cleanup close_ends = [&ends] {
+    close(ends[0]);
+    close(ends[1]);
+  };
+  incoming_ = true;
+  absl::Status incoming = destination_.PrepareIncoming(ends[0]);
+  if (!incoming.ok()) return Explain("migrate-incoming at the destination", incoming);
+  if (absl::Status stop = CheckStop(); !stop.ok()) return stop;
+  absl::Status outgoing = source_.StartOutgoing(ends[1]);
+  // A refusal in QEMU's words means that nothing was begun, and what is under way is not ours.
+  outgoing_ = !absl::IsFailedPrecondition(outgoing);
+  return Explain("migrate at the source", outgoing);
+}
+
+std::string Run::Restore(Monitor& side, absl::string_view name,
+                         std::optional<MigrationSettings>& before) {
+  if (!before.has_value()) return "";
+  absl::Status status = side.Configure(*before).status();
+  if (!status.ok() && side.Reconnect().ok()) status = side.Configure(*before).status();
+  before.reset();
+  if (status.ok()) return "";
+  return absl::StrCat(" The ", name, "'s migration settings could not be put back: ",
+                      status.message(), ".");
+}
+
+}  // namespace vuf

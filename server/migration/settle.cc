@@ -1,0 +1,168 @@
+#include "server/migration/settle.h"
+
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "server/migration/hand_over.h"
+#include "server/migration/return_to_source.h"
+
+namespace vuf {
+namespace {
+
+using State = v1::Migration::State;
+
+class Settlement {
+ public:
+  Settlement(const RunParts& parts, v1::Migration migration, std::string source_socket)
+      : parts_(parts),
+        migration_(std::move(migration)),
+        limit_(parts.clock->Now() + parts.settle_timeout),
+        source_(parts.connector, parts.clock, parts.qmp_timeout, std::move(source_socket)),
+        destination_(parts.connector, parts.clock, parts.qmp_timeout,
+                     migration_.destination().same_host().qmp_socket()) {}
+
+  void Settle() {
+    switch (migration_.state()) {
+      case v1::Migration::STATE_EVALUATING:
+      case v1::Migration::STATE_PREPARING:
+        return NotBegun();
+      case v1::Migration::STATE_COMMITTED:
+        return Committed();
+      default:
+        return Uncommitted();
+    }
+  }
+
+ private:
+  void End(State state, const std::string& message) {
+    parts_.ledger->End(migration_.name(), state, message);
+  }
+
+  // What it was before is lost with the process. Off is QEMU's default, and left on it would stop
+  // the guest for good in the next `migrate` of whoever does not know of it.
+  void ForgetPause() {
+    if (source_.hypervisor() == nullptr && !source_.Reconnect().ok()) return;
+    MigrationSettings off;
+    off.capabilities["pause-before-switchover"] = false;
+    // Refused while somebody else's migration is under way, who has set it for himself then.
+    (void)source_.Configure(off);
+  }
+
+  void NotBegun() {
+    if (migration_.state() == v1::Migration::STATE_PREPARING) ForgetPause();
+    End(v1::Migration::STATE_FAILED,
+        "vufd ended before the migration was begun: the guest stays at the source.");
+  }
+
+  void Uncommitted() {
+    ReturnOptions options;
+    options.limit = limit_;
+    const Return back = ReturnToSource(source_, destination_, *parts_.clock, options);
+    const std::string start =
+        "vufd ended while the migration was under way, before its commit. ";
+    switch (back.where) {
+      case Return::Where::kSource:
+      case Return::Where::kSourceOther:
+        ForgetPause();
+        return End(v1::Migration::STATE_FAILED,
+                   absl::StrCat(start, "What was left of it was cancelled at restart. ",
+                                back.message));
+      case Return::Where::kHandedOver:
+        return End(v1::Migration::STATE_INTERRUPTED, absl::StrCat(start, HandedOver()));
+      case Return::Where::kDestination:
+      case Return::Where::kUnknown:
+        return End(v1::Migration::STATE_INTERRUPTED, absl::StrCat(start, back.message));
+    }
+  }
+
+  std::string HandedOver() const {
+    return absl::StrCat(
+        "The source (", source_.socket(), ") has handed over and is stopped; vufd did not start "
+        "the destination (", destination_.socket(), "). Look whether the destination runs. If it "
+        "does, the VM is there: never resume the source. If it is paused and its query-migrate "
+        "says completed, `cont` it. If it is gone or failed, make sure that it is gone and `cont` "
+        "the source. Never both.");
+  }
+
+  void Committed() {
+    absl::StatusOr<Monitor::Standing> there = destination_.WhereItStands(limit_);
+    if (!there.ok()) return Unclear(there.status().ToString());
+    const bool complete = there->migration.status == "completed";
+    const bool stays_paused = migration_.message() == kStaysPaused;
+    if (there->run_state == "running") return Succeeded("");
+    if (there->run_state != "paused" || !complete) {
+      return Unclear(absl::StrCat("its migration is \"", there->migration.status,
+                                  "\" and its run state \"", there->run_state, "\""));
+    }
+    // A commit whose write was reported as failed may be on the disk all the same; vufd then went
+    // back to the source. So only a source that is seen stopped allows a `cont` here.
+    absl::StatusOr<Monitor::Standing> here = SourceStanding();
+    if (!here.ok()) return Unclear(absl::StrCat("it is paused, and the source: ",
+                                                here.status().message()));
+    if (here->run_state != "postmigrate") {
+      return Unclear(absl::StrCat("it is paused, but the source's run state is ",
+                                  here->run_state));
+    }
+    if (stays_paused) return Succeeded(kStaysPaused);
+    const absl::Status started = StartDestination(destination_, *parts_.clock, limit_);
+    if (!started.ok()) {
+      return End(v1::Migration::STATE_INTERRUPTED, NotStarted(destination_.socket(), started));
+    }
+    Succeeded("");
+  }
+
+  absl::StatusOr<Monitor::Standing> SourceStanding() {
+    // The registry was changed already: which monitor was the source's is not known any more.
+    if (source_.socket().empty() || source_.socket() == destination_.socket()) {
+      return absl::NotFoundError("its monitor is not known any more");
+    }
+    return source_.WhereItStands(limit_);
+  }
+
+  void Unclear(const std::string& what) {
+    End(v1::Migration::STATE_INTERRUPTED,
+        absl::StrCat("vufd ended after the commit, so the VM belongs to the destination (",
+                     destination_.socket(), "), which could not be seen running: ", what,
+                     ". Look at it and resume the guest there. Do not resume the source unless the "
+                     "destination QEMU is gone and never ran the guest."));
+  }
+
+  void Succeeded(const std::string& prefix) {
+    std::string message = prefix;
+    absl::StrAppend(&message, RecordNewMonitor(*parts_.registry, *parts_.clock, migration_));
+    const bool quit = migration_.source_disposition() == v1::SOURCE_DISPOSITION_QUIT;
+    // Only one that is known to be the stopped source.
+    if (quit && SourceStandsStopped()) absl::StrAppend(&message, QuitSource(source_));
+    End(v1::Migration::STATE_SUCCEEDED, message);
+  }
+
+  bool SourceStandsStopped() {
+    absl::StatusOr<Monitor::Standing> here = SourceStanding();
+    return here.ok() && here->run_state == "postmigrate";
+  }
+
+  const RunParts& parts_;
+  const v1::Migration migration_;
+  const absl::Time limit_;
+  Monitor source_;
+  Monitor destination_;
+};
+
+}  // namespace
+
+void SettleUnfinished(const RunParts& parts) {
+  std::vector<std::thread> threads;
+  const std::shared_ptr<const Registry::Snapshot> registry = parts.registry->snapshot();
+  for (const v1::Migration& migration : parts.ledger->Unfinished()) {
+    const auto vm = registry->vms.find(migration.vm());
+    const std::string socket = vm == registry->vms.end() ? "" : vm->second.qmp_socket();
+    threads.emplace_back(
+        [&parts, migration, socket] { Settlement(parts, migration, socket).Settle(); });
+  }
+  for (std::thread& thread : threads) thread.join();
+}
+
+}  // namespace vuf
