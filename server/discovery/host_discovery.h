@@ -1,0 +1,65 @@
+// Discovery on a real host: /proc, NETLINK_SOCK_DIAG, and the executables of the back-ends.
+#ifndef VUFD_SERVER_DISCOVERY_HOST_DISCOVERY_H_
+#define VUFD_SERVER_DISCOVERY_HOST_DISCOVERY_H_
+
+#include <cstdint>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "server/base/clock.h"
+#include "server/discovery/discovery.h"
+#include "server/discovery/executable.h"
+#include "server/discovery/process_observer.h"
+#include "server/discovery/procfs.h"
+#include "server/discovery/sock_diag.h"
+#include "server/discovery/socket_view.h"
+
+namespace vuf {
+
+struct HostDiscoveryOptions {
+  std::string proc_root = "/proc";
+  // Base names of the executables that are asked for their version: those that profiles name and
+  // that understand --version and --print-capabilities.
+  std::set<std::string> executable_names = {"virtiofsd"};
+  // For one such question.
+  absl::Duration run_limit = absl::Seconds(2);
+};
+
+// Thread-safe. Sees what vufd may see: as root in the host's pid and network namespaces
+// everything; otherwise what is hidden is unknown, with the reason.
+class HostDiscovery : public Discovery {
+ public:
+  HostDiscovery(const HostDiscoveryOptions& options, std::unique_ptr<SocketTable> sockets,
+                const Clock* clock);
+
+  Evidence<std::string> BootId() override;
+  void ObserveBackEnds(VmFacts& vm, absl::Time deadline) override;
+  EndpointSighting ObserveEndpoint(const std::string& path, absl::Time deadline) override;
+
+ private:
+  absl::Status VerifyQemu(VmFacts& vm) const;
+  absl::Status ObserveDevices(VmFacts& vm, absl::Time deadline) const;
+  // The path of the device's back-end, from its character device or QEMU's command line.
+  absl::StatusOr<std::string> SocketPath(int qemu_pid, const FsDeviceFacts& device) const;
+  // The one of `peers` (the other ends of QEMU's sockets) that was bound to `path`.
+  absl::StatusOr<SocketFacts> FindPeer(int qemu_pid, const std::string& path,
+                                       const std::vector<const UnixSocket*>& peers) const;
+  // Fills what is known of the one process that serves the sockets `inodes`.
+  void ObserveHolder(const absl::StatusOr<SocketHolders>& holders, const std::set<uint64_t>& inodes,
+                     absl::Time deadline, BackEndFacts& facts) const;
+  EndpointSighting Sight(const std::string& path, absl::Time deadline) const;
+
+  const Procfs procfs_;
+  ExecutableInspector inspector_;
+  const std::unique_ptr<SocketTable> sockets_;
+  const Clock* const clock_;
+  const ProcessObserver observer_;
+};
+
+}  // namespace vuf
+
+#endif  // VUFD_SERVER_DISCOVERY_HOST_DISCOVERY_H_

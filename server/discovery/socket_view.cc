@@ -1,0 +1,71 @@
+#include "server/discovery/socket_view.h"
+
+#include <utility>
+
+#include "absl/time/clock.h"
+
+namespace vuf {
+
+SocketView::SocketView(std::vector<UnixSocket> sockets) : sockets_(std::move(sockets)) {
+  for (const UnixSocket& socket : sockets_) by_inode_[socket.inode] = &socket;
+}
+
+std::vector<const UnixSocket*> SocketView::BoundPeersOf(const std::vector<uint64_t>& inodes) const {
+  std::set<const UnixSocket*> peers;
+  for (const uint64_t inode : inodes) {
+    const auto own = by_inode_.find(inode);
+    if (own == by_inode_.end() || !own->second->established || own->second->peer == 0) continue;
+    const auto peer = by_inode_.find(own->second->peer);
+    if (peer != by_inode_.end() && peer->second->stream && peer->second->file) {
+      peers.insert(peer->second);
+    }
+  }
+  return {peers.begin(), peers.end()};
+}
+
+int SocketView::FrontEnds(uint64_t inode) const {
+  const auto bound = by_inode_.find(inode);
+  if (bound == by_inode_.end() || !bound->second->file) return 0;
+  int count = 0;
+  for (const UnixSocket& socket : sockets_) {
+    if (socket.file != bound->second->file) continue;
+    // The connection of a client that has left keeps its row, with no peer.
+    if (socket.established && socket.peer != 0) ++count;
+    count += static_cast<int>(socket.waiting.size());
+  }
+  return count;
+}
+
+bool BoundTo(const UnixSocket& socket, const FileSighting& seen, const std::vector<Mount>& mounts) {
+  if (!socket.file || socket.file->inode != (seen.file.inode & 0xffffffff)) return false;
+  if (socket.file->device == seen.file.device) return true;
+  for (const Mount& mount : mounts) {
+    if (seen.mount_id == mount.id) return mount.device == socket.file->device;
+  }
+  return false;
+}
+
+absl::StatusOr<SocketHolders> FindHolders(const Procfs& procfs, const std::set<uint64_t>& inodes,
+                                          absl::Time deadline) {
+  SocketHolders holders;
+  if (inodes.empty()) return holders;
+  const absl::StatusOr<std::vector<int>> pids = procfs.Pids();
+  if (!pids.ok()) return pids.status();
+  for (const int pid : *pids) {
+    if (absl::Now() >= deadline) {
+      return absl::DeadlineExceededError("no time left to search for the socket's owner");
+    }
+    const absl::StatusOr<std::vector<uint64_t>> sockets = procfs.Sockets(pid);
+    if (absl::IsPermissionDenied(sockets.status())) ++holders.unreadable;
+    if (!sockets.ok()) continue;
+    for (const uint64_t inode : *sockets) {
+      if (inodes.count(inode) == 0) continue;
+      std::vector<int>& found = holders.pids[inode];
+      // A process may hold it twice.
+      if (found.empty() || found.back() != pid) found.push_back(pid);
+    }
+  }
+  return holders;
+}
+
+}  // namespace vuf

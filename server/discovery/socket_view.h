@@ -1,0 +1,55 @@
+// One list of the host's unix sockets, and the questions that discovery asks of it.
+#ifndef VUFD_SERVER_DISCOVERY_SOCKET_VIEW_H_
+#define VUFD_SERVER_DISCOVERY_SOCKET_VIEW_H_
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "server/discovery/procfs.h"
+#include "server/discovery/sock_diag.h"
+#include "server/model/process.h"
+
+namespace vuf {
+
+class SocketView {
+ public:
+  explicit SocketView(std::vector<UnixSocket> sockets);
+  // `by_inode_` points into `sockets_`.
+  SocketView(const SocketView&) = delete;
+  SocketView& operator=(const SocketView&) = delete;
+
+  const std::vector<UnixSocket>& sockets() const { return sockets_; }
+  // The other ends of those sockets that are connected to a socket bound to a file.
+  std::vector<const UnixSocket*> BoundPeersOf(const std::vector<uint64_t>& inodes) const;
+  // Connections to the socket whose file the socket `inode` is bound to, those that wait to be
+  // accepted included. 0 when it is bound to none.
+  int FrontEnds(uint64_t inode) const;
+
+ private:
+  const std::vector<UnixSocket> sockets_;
+  std::map<uint64_t, const UnixSocket*> by_inode_;
+};
+
+// Whether `socket` was bound to the file seen. `mounts` explains devices that differ between the
+// superblock and stat (btrfs).
+bool BoundTo(const UnixSocket& socket, const FileSighting& seen, const std::vector<Mount>& mounts);
+
+struct SocketHolders {
+  // Processes by the socket they hold.
+  std::map<uint64_t, std::vector<int>> pids;
+  // Processes whose descriptors vufd may not see.
+  int unreadable = 0;
+};
+
+// One pass over every process. DEADLINE_EXCEEDED: not finished, so nothing is known.
+absl::StatusOr<SocketHolders> FindHolders(const Procfs& procfs, const std::set<uint64_t>& inodes,
+                                          absl::Time deadline);
+
+}  // namespace vuf
+
+#endif  // VUFD_SERVER_DISCOVERY_SOCKET_VIEW_H_
