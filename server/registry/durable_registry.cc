@@ -16,6 +16,8 @@ constexpr size_t kHistory = 4096;
 // with longer ones.
 constexpr absl::Duration kLongestWait = absl::Hours(1);
 
+absl::Status Stopping() { return absl::UnavailableError("vufd is stopping; nothing was changed"); }
+
 }  // namespace
 
 DurableRegistry::DurableRegistry(Store* store, const Clock* clock) : store_(store), clock_(clock) {}
@@ -24,6 +26,11 @@ DurableRegistry::~DurableRegistry() {
   {
     MutexLock lock(&mu_);
     stopping_ = true;
+    for (const auto& operation : queue_) {
+      operation->status = Stopping();
+      operation->state = Operation::State::kDone;
+    }
+    queue_.clear();
     changed_.NotifyAll();
   }
   if (writer_.joinable()) writer_.join();
@@ -47,7 +54,7 @@ absl::Status DurableRegistry::Submit(std::function<absl::Status(Transaction&)> r
   const auto operation = std::make_shared<Operation>();
   operation->run = std::move(run);
   MutexLock lock(&mu_);
-  if (stopping_) return absl::UnavailableError("vufd is stopping; nothing was changed");
+  if (stopping_) return Stopping();
   if (queue_.size() >= kMaxQueued) {
     return absl::ResourceExhaustedError(
         absl::StrCat(kMaxQueued, " changes are waiting to be stored; try again later"));
@@ -105,15 +112,7 @@ void DurableRegistry::WriterLoop() {
 DurableRegistry::Batch DurableRegistry::NextBatch() {
   MutexLock lock(&mu_);
   while (queue_.empty() && !stopping_) changed_.WaitFor(&mu_, kLongestWait);
-  if (stopping_) {
-    for (const auto& operation : queue_) {
-      operation->status = absl::UnavailableError("vufd is stopping; nothing was changed");
-      operation->state = Operation::State::kDone;
-    }
-    queue_.clear();
-    changed_.NotifyAll();
-    return {};
-  }
+  if (stopping_) return {};
   const auto end = queue_.begin() + static_cast<ptrdiff_t>(std::min(queue_.size(), kMaxBatch));
   Batch batch(queue_.begin(), end);
   queue_.erase(queue_.begin(), end);
