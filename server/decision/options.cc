@@ -1,0 +1,71 @@
+#include "server/decision/options.h"
+
+#include <set>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+
+namespace vuf {
+namespace {
+
+constexpr char kNotGiven[] = "(not given)";
+
+std::string ValueOr(const BackEndOptions& options, const std::string& name) {
+  const auto it = options.find(name);
+  return it == options.end() ? kNotGiven : it->second;
+}
+
+}  // namespace
+
+std::optional<Option> NeedOption(const DeviceView& device, const std::string& name,
+                                 Report& report) {
+  const auto kind = report.Need(device, fact::kKind);
+  if (!kind || *kind != BackEndKind::kVirtiofsd) return std::nullopt;
+  const auto options = report.Need(device, fact::kOptions);
+  if (!options) return std::nullopt;
+  const auto it = options->find(name);
+  if (it != options->end()) return Option{it->second, options.CiteAs(name, it->second)};
+  const auto version = report.Need(device, fact::kVersion);
+  if (!version) return std::nullopt;
+  for (const OptionHistory& history : kVirtiofsdOptionHistory) {
+    if (name == history.option && *version < history.since) {
+      return Option{history.before, version.Cite()};
+    }
+  }
+  report.AddGap(device.subject(), absl::StrCat(fact::kOptions.name, ".", name),
+                "the option is not among those observed");
+  return std::nullopt;
+}
+
+std::string OptionPair::Differ() const {
+  return absl::StrFormat("--%s is %s at the source and %s at the destination", name, source,
+                         destination);
+}
+
+std::vector<OptionPair> NeedOptionPairs(const World& world, Report& report) {
+  std::vector<OptionPair> pairs;
+  for (const DevicePair& pair : world.pairs()) {
+    const auto source = report.Need(pair.source, fact::kOptions);
+    const auto destination = report.Need(pair.destination, fact::kOptions);
+    if (!source || !destination) continue;
+    std::set<std::string> names;
+    for (const auto& [name, value] : *source) names.insert(name);
+    for (const auto& [name, value] : *destination) names.insert(name);
+    for (const std::string& name : names) {
+      OptionPair found = {pair, name, ValueOr(*source, name), ValueOr(*destination, name), {}};
+      found.evidence = {source.CiteAs(name, found.source),
+                        destination.CiteAs(name, found.destination)};
+      pairs.push_back(std::move(found));
+    }
+  }
+  return pairs;
+}
+
+std::optional<Drift> DriftOf(const std::string& option) {
+  for (const OptionDrift& known : kOptionDrift) {
+    if (option == known.option) return known.drift;
+  }
+  return std::nullopt;
+}
+
+}  // namespace vuf

@@ -1,0 +1,46 @@
+// Options of a virtiofsd, for rules.
+#ifndef VUFD_SERVER_DECISION_OPTIONS_H_
+#define VUFD_SERVER_DECISION_OPTIONS_H_
+
+#include <optional>
+#include <string>
+
+#include "server/decision/report.h"
+#include "server/decision/tables.h"
+#include "server/decision/world.h"
+
+namespace vuf {
+
+struct Option {
+  std::string value;
+  CitedFact cited;
+
+  // For options that are off by "false" (older ones) or "never" (newer ones).
+  bool off() const { return value == "false" || value == "never"; }
+  bool on() const { return value == "true"; }
+};
+
+// The value of an option of a Rust virtiofsd; absent for other kinds, and when it is unknown, which
+// is then reported.
+std::optional<Option> NeedOption(const DeviceView& device, const std::string& name, Report& report);
+
+// One option whose values differ, or that either side has.
+struct OptionPair {
+  DevicePair devices;
+  std::string name;
+  // "(not given)" when absent.
+  std::string source;
+  std::string destination;
+  std::vector<CitedFact> evidence;
+
+  std::string Differ() const;
+};
+// All options that either side of a pair has, of whatever kind of back-end.
+std::vector<OptionPair> NeedOptionPairs(const World& world, Report& report);
+
+// How the table classifies an option; absent for an option it does not know.
+std::optional<Drift> DriftOf(const std::string& option);
+
+}  // namespace vuf
+
+#endif  // VUFD_SERVER_DECISION_OPTIONS_H_

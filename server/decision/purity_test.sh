@@ -1,0 +1,36 @@
+#!/bin/sh
+# The decision stays a pure function: its sources include nothing but the model, Abseil without its
+# clock and its locks, and the harmless part of the standard library; and it depends on no more.
+set -eu
+failed=0
+complain() {
+  echo "$1" >&2
+  failed=1
+}
+
+checked=0
+for file in "$@"; do
+  case $file in
+    */BUILD.bazel)
+      # deps of the library itself; tests and tools may have more.
+      deps=$(awk '/name = "decision",/ { on = 1 } on && /^\)/ { exit }
+                  on && /deps = \[/ { list = 1 } list { print } list && /\]/ { list = 0 }' "$file" |
+        grep -o '"[^"]*"' | tr -d '"' | sort | tr '\n' ' ')
+      [ "$deps" = "//server/model @system//:absl " ] ||
+        complain "$file: //server/decision may depend on //server/model and @system//:absl only, has: $deps"
+      continue
+      ;;
+  esac
+  checked=$((checked + 1))
+  for header in $(sed -n 's/^ *# *include *["<]\([^">]*\)[">].*/\1/p' "$file"); do
+    case $header in
+      absl/synchronization/* | absl/time/clock.h | absl/flags/* | absl/random/*)
+        complain "$file includes $header" ;;
+      server/decision/* | server/model/* | absl/*) ;;
+      algorithm | array | cstdint | iterator | map | optional | set | string | tuple | utility | vector) ;;
+      *) complain "$file includes $header" ;;
+    esac
+  done
+done
+[ "$checked" -gt 20 ] || complain "only $checked sources were looked at"
+exit $failed

@@ -1,0 +1,33 @@
+#include "server/decision/report.h"
+
+namespace vuf {
+
+void Report::Add(const Subject& subject, std::string message, std::vector<CitedFact> evidence) {
+  entries_.push_back({rule_, subject, std::move(message), std::move(evidence)});
+}
+
+void Report::AddGap(const Subject& subject, const std::string& fact, const std::string& why) {
+  AddGap(
+      {subject, 0, false, CitedFact{fact, "", true, Source::kNobody, absl::InfinitePast(), why}});
+}
+
+void Report::AddGap(Gap gap) {
+  const unsigned against = static_cast<unsigned>(rule_.rule->against);
+  for (Gap& known : gaps_) {
+    if (known.subject.side == gap.subject.side && known.subject.name == gap.subject.name &&
+        known.fact.fact == gap.fact.fact) {
+      known.against |= against;
+      return;
+    }
+  }
+  gap.against = against;
+  gaps_.push_back(std::move(gap));
+}
+
+bool Report::IsStale(absl::Time observed_at) const {
+  // Infinite times are what a caller gets who forgot to set them.
+  if (now_ == absl::InfiniteFuture() || now_ == absl::InfinitePast()) return true;
+  return observed_at > now_ || now_ - observed_at > max_age_;
+}
+
+}  // namespace vuf

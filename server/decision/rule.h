@@ -1,0 +1,57 @@
+// A rule: one reason against a migration, with everything that is to be said about it.
+//
+// To add one, write a file below rules/FAMILY/ (or extend one) with
+//
+//   VUFD_RULE(SOME_CODE) = {.severity = ..., .check = Check};
+//
+// and nothing else: the build collects every VUFD_RULE at the beginning of a line into the table
+// that AllRules() returns. The tests then ask for a row in rules_test.cc and a new docs/reasons.md.
+#ifndef VUFD_SERVER_DECISION_RULE_H_
+#define VUFD_SERVER_DECISION_RULE_H_
+
+#include "absl/types/span.h"
+#include "server/model/verdict.h"
+
+namespace vuf {
+
+class Report;
+class World;
+
+// The modes that a finding speaks against.
+enum class Against : unsigned { kStateless = 1, kStateful = 2, kAnyMode = 3 };
+
+struct Rule {
+  // Numbers of the hazards it covers (docs/reasons.md); empty: none of the numbered ones.
+  const char* hazards = "";
+  Severity severity = Severity::kBlocker;
+  Against against = Against::kAnyMode;
+  RetryClass retry_class = RetryClass::kPermanent;
+  // Where it looks, for docs/reasons.md: "source", "destination", "either" or "request".
+  const char* side = "either";
+  // What is wrong and what it would lead to.
+  const char* cause = "";
+  // What to do about it, concretely.
+  const char* remedy = "";
+  // Looks at everything and reports. Null: what reading facts reports by itself.
+  void (*check)(const World& world, Report& report) = nullptr;
+};
+
+struct RegisteredRule {
+  // Stable; never changes its meaning.
+  const char* code;
+  // The directory its file is in.
+  const char* family;
+  const Rule* rule;
+};
+
+// Ordered by code.
+absl::Span<const RegisteredRule> AllRules();
+
+}  // namespace vuf
+
+// constinit: rules are in place before any code runs, in whatever order files are linked.
+#define VUFD_RULE(code)                 \
+  extern const ::vuf::Rule rule_##code; \
+  constinit const ::vuf::Rule rule_##code
+
+#endif  // VUFD_SERVER_DECISION_RULE_H_

@@ -1,0 +1,109 @@
+// Is the back-end alive, and does it still have the session?
+#include "absl/strings/match.h"
+#include "absl/strings/str_format.h"
+#include "server/decision/report.h"
+#include "server/decision/rule.h"
+
+namespace vuf {
+namespace {
+
+void CheckConnected(const World& world, Report& report) {
+  for (const DeviceView& device : world.devices()) {
+    const auto chardev = report.Need(device, fact::kChardev);
+    if (!chardev) continue;
+    if (chardev->connected && !absl::StartsWith(chardev->filename, "disconnected:")) continue;
+    report.Add(
+        device.subject(),
+        absl::StrFormat("QEMU has lost the connection to the back-end: \"%s\".", chardev->filename),
+        {chardev.Cite()});
+  }
+}
+
+template <ProcessState kState>
+void CheckState(const World& world, Report& report) {
+  for (const DeviceView& device : world.devices()) {
+    const auto state = report.Need(device, fact::kProcessState);
+    if (!state || *state != kState) continue;
+    const auto process = report.Need(device, fact::kProcess);
+    report.Add(device.subject(),
+               absl::StrFormat("The back-end's process %d is %s.", process ? process->pid : 0,
+                               ToText(kState)),
+               {state.Cite()});
+  }
+}
+
+// A back-end with the sandbox "namespace" binds its socket first and forks the process that serves
+// it then, so QEMU may be a moment older than its first back-end. No second one can be up and
+// connected that soon: QEMU itself needs longer to get as far as its devices. Ticks are 10 ms.
+constexpr uint64_t kForkTicks = 10;
+
+void CheckStartedAfterQemu(const World& world, Report& report) {
+  for (const DeviceView& device : world.devices()) {
+    const auto back_end = report.Need(device, fact::kProcess);
+    const auto qemu = report.Need(device.vm, fact::kQemuProcess);
+    if (!back_end || !qemu) continue;
+    if (back_end->start_ticks <= qemu->start_ticks ||
+        back_end->start_ticks - qemu->start_ticks <= kForkTicks) {
+      continue;
+    }
+    report.Add(device.subject(),
+               absl::StrFormat("The back-end (pid %d, tick %u) started after QEMU (pid %d, tick "
+                               "%u), so it cannot be the one that QEMU began with.",
+                               back_end->pid, back_end->start_ticks, qemu->pid, qemu->start_ticks),
+               {back_end.Cite(), qemu.Cite()});
+  }
+}
+
+}  // namespace
+
+VUFD_RULE(BACK_END_DISCONNECTED) = {
+    .hazards = "18, 24",
+    .cause =
+        "The back-end is gone, and with it the guest's session; the guest's file system "
+        "hangs. QEMU 10.0.2 aborts when it is told to migrate now, and the VM is lost.",
+    .remedy =
+        "At the destination: start a new back-end, then a new QEMU. At the source: the "
+        "session cannot be repaired; restart the VM.",
+    .check = CheckConnected,
+};
+
+VUFD_RULE(BACK_END_STOPPED) = {
+    .hazards = "19",
+    .retry_class = RetryClass::kOperator,
+    .cause =
+        "The back-end is stopped (SIGSTOP or a debugger). QEMU and its monitor would hang "
+        "until it goes on.",
+    .remedy = "Let it go on (kill -CONT), and find out who stopped it.",
+    .check = CheckState<ProcessState::kStopped>,
+};
+
+VUFD_RULE(BACK_END_UNINTERRUPTIBLE) = {
+    .hazards = "19",
+    .retry_class = RetryClass::kWait,
+    .cause =
+        "The back-end waits in the kernel (state D), for storage as a rule. QEMU and its "
+        "monitor would hang until it goes on.",
+    .remedy = "Try again in a moment; if it stays so, look at the storage of the shared directory.",
+    .check = CheckState<ProcessState::kUninterruptible>,
+};
+
+VUFD_RULE(BACK_END_ZOMBIE) = {
+    .hazards = "18",
+    .cause = "The back-end has exited, and its parent has not noticed.",
+    .remedy =
+        "At the destination: start a new back-end, then a new QEMU. At the source: the "
+        "session cannot be repaired; restart the VM.",
+    .check = CheckState<ProcessState::kZombie>,
+};
+
+VUFD_RULE(BACK_END_STARTED_AFTER_QEMU) = {
+    .hazards = "20, 64",
+    .cause =
+        "The back-end was restarted and QEMU reconnected. The session died with the first one; "
+        "vhost-user-fs cannot set up another, so the guest's file system is dead although "
+        "everything looks connected.",
+    .remedy = "Restart this QEMU, back-end first.",
+    .check = CheckStartedAfterQemu,
+};
+
+}  // namespace vuf

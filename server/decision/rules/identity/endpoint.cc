@@ -1,0 +1,149 @@
+// Who is at the other end of the device's socket, and is it who it should be?
+#include "absl/strings/match.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "server/decision/report.h"
+#include "server/decision/rule.h"
+
+namespace vuf {
+namespace {
+
+void CheckResolvable(const World& world, Report& report) {
+  for (const DeviceView& device : world.devices()) {
+    report.Need(device, fact::kChardevLabel);
+    const auto chardev = report.Need(device, fact::kChardev);
+    if (!chardev) continue;
+    const bool server = absl::StrContains(chardev->filename, "server=on");
+    if (!server && !chardev->socket_path.empty()) continue;
+    report.Add(
+        device.subject(),
+        absl::StrFormat("The chardev \"%s\" %s.", chardev->filename,
+                        server ? "listens instead of connecting" : "names no path of a socket"),
+        {chardev.Cite()});
+  }
+}
+
+void CheckRebound(const World& world, Report& report) {
+  for (const DeviceView& device : world.devices()) {
+    const auto socket = report.Need(device, fact::kSocket);
+    if (!socket || socket->bound_file == socket->file_at_path) continue;
+    report.Add(
+        device.subject(),
+        absl::StrFormat("The socket at %s is no longer the one the back-end was bound to "
+                        "(then %s, now %s).",
+                        socket->path, ToText(socket->bound_file), ToText(socket->file_at_path)),
+        {socket.Cite()});
+  }
+}
+
+void CheckFrontEnds(const World& world, Report& report) {
+  for (const DeviceView& device : world.devices()) {
+    const auto front_ends = report.Need(device, fact::kFrontEnds);
+    if (!front_ends || *front_ends == 1) continue;
+    report.Add(device.subject(),
+               absl::StrFormat("%d front-ends are connected to the back-end's socket; it must be "
+                               "this QEMU alone.",
+                               *front_ends),
+               {front_ends.Cite()});
+  }
+}
+
+void CheckUsedBySeveral(const World& world, Report& report) {
+  const auto& vms_by_path = world.facts().vms_by_socket_path;
+  for (const DeviceView& device : world.devices()) {
+    const auto chardev = report.Need(device, fact::kChardev);
+    if (!chardev) continue;
+    const auto it = vms_by_path.find(chardev->socket_path);
+    if (it == vms_by_path.end() || it->second.size() < 2) continue;
+    report.Add(device.subject(),
+               absl::StrFormat("The socket %s is used by several VMs: %s.", chardev->socket_path,
+                               absl::StrJoin(it->second, ", ")),
+               {chardev.Cite()});
+  }
+}
+
+bool SameEndpoint(const SocketFacts& a, const SocketFacts& b) {
+  return a.bound_file == b.bound_file || a.peer_inode == b.peer_inode;
+}
+
+// Among all devices of both sides, not only counterparts: destinations get crossed over too.
+void CheckDistinct(const World& world, Report& report) {
+  const std::vector<DeviceView>& devices = world.devices();
+  for (size_t i = 0; i < devices.size(); ++i) {
+    for (size_t j = i + 1; j < devices.size(); ++j) {
+      const auto a = report.Need(devices[i], fact::kProcess);
+      const auto b = report.Need(devices[j], fact::kProcess);
+      const auto socket_a = report.Need(devices[i], fact::kSocket);
+      const auto socket_b = report.Need(devices[j], fact::kSocket);
+      if (!a || !b || !socket_a || !socket_b) continue;
+      if (a->pid != b->pid && !SameEndpoint(*socket_a, *socket_b)) continue;
+      report.Add(devices[j].subject(),
+                 absl::StrFormat("It has the same back-end (pid %d, %s) as %s of the %s.", b->pid,
+                                 socket_b->path, devices[i]->subject(),
+                                 devices[i].vm.side == Side::kSource ? "source" : "destination"),
+                 {a.Cite(), b.Cite(), socket_a.Cite(), socket_b.Cite()});
+    }
+  }
+}
+
+}  // namespace
+
+VUFD_RULE(ENDPOINT_UNRESOLVABLE) = {
+    .hazards = "63",
+    .cause =
+        "QEMU does not say which socket its device is connected to (an abstract or inherited "
+        "socket, or one that QEMU listens on), so the back-end cannot be identified.",
+    .remedy = "Give the device -chardev socket,id=ID,path=/absolute/path as a client.",
+    .check = CheckResolvable,
+};
+
+VUFD_RULE(SOCKET_REBOUND) = {
+    .hazards = "21",
+    .retry_class = RetryClass::kOperator,
+    .cause =
+        "Somebody removed the socket's file or bound another one at its path. Who asks for "
+        "the path now gets somebody else than QEMU has.",
+    .remedy =
+        "Stop whoever bound the other socket; restart this QEMU with its back-end if the "
+        "file is gone.",
+    .check = CheckRebound,
+};
+
+VUFD_RULE(BACK_END_NOT_EXCLUSIVE) = {
+    .hazards = "24, 26",
+    .retry_class = RetryClass::kOperator,
+    .cause =
+        "A back-end has one session for one front-end. At the destination it must be a fresh "
+        "one, waiting for this migration only.",
+    .remedy =
+        "Disconnect the other front-end; at the destination, start a new back-end and a new "
+        "QEMU.",
+    .check = CheckFrontEnds,
+};
+
+VUFD_RULE(ENDPOINT_USED_BY_SEVERAL_VMS) = {
+    .hazards = "26",
+    .retry_class = RetryClass::kOperator,
+    .cause =
+        "Two registered VMs name the same endpoint; one of them has not, or will lose, its "
+        "session.",
+    .remedy =
+        "Give every VM a back-end of its own, and remove VMs from the registry that no "
+        "longer exist (vufctl vms).",
+    .check = CheckUsedBySeveral,
+};
+
+VUFD_RULE(BACK_END_NOT_DISTINCT) = {
+    .hazards = "22",
+    .against = Against::kStateful,
+    .retry_class = RetryClass::kOperator,
+    .cause =
+        "Two devices were given the same back-end. A back-end serves one connection; the "
+        "destination would wait for it for ever, or end the source's session.",
+    .remedy =
+        "Start a back-end of its own, on a socket of its own and the same shared directory, "
+        "for each device of the destination.",
+    .check = CheckDistinct,
+};
+
+}  // namespace vuf

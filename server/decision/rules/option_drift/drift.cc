@@ -1,0 +1,113 @@
+// Options that differ between the sides. virtiofsd compares none of these itself.
+#include "absl/strings/str_cat.h"
+#include "server/decision/options.h"
+#include "server/decision/report.h"
+#include "server/decision/rule.h"
+
+namespace vuf {
+namespace {
+
+void CheckDrift(const World& world, Report& report, Drift drift) {
+  for (const OptionPair& option : NeedOptionPairs(world, report)) {
+    if (option.source == option.destination || DriftOf(option.name) != drift) continue;
+    report.Add(option.devices.destination.subject(), absl::StrCat(option.Differ(), "."),
+               option.evidence);
+  }
+}
+
+void CheckHarmful(const World& world, Report& report) {
+  CheckDrift(world, report, Drift::kHarmful);
+}
+
+void CheckSuspicious(const World& world, Report& report) {
+  CheckDrift(world, report, Drift::kSuspicious);
+}
+
+void CheckUnrecognised(const World& world, Report& report) {
+  for (const OptionPair& option : NeedOptionPairs(world, report)) {
+    if (option.source == option.destination || DriftOf(option.name)) continue;
+    report.Add(option.devices.destination.subject(), absl::StrCat(option.Differ(), "."),
+               option.evidence);
+  }
+}
+
+void CheckOne(const World& world, Report& report, const char* name) {
+  for (const OptionPair& option : NeedOptionPairs(world, report)) {
+    if (option.name != name || option.source == option.destination) continue;
+    report.Add(option.devices.destination.subject(), absl::StrCat(option.Differ(), "."),
+               option.evidence);
+  }
+}
+
+void CheckSandbox(const World& world, Report& report) { CheckOne(world, report, "sandbox"); }
+
+void CheckInodeFileHandles(const World& world, Report& report) {
+  CheckOne(world, report, "inode-file-handles");
+}
+
+constexpr char kSameOptions[] = "Start the destination's back-end with the source's options.";
+
+}  // namespace
+
+VUFD_RULE(OPTION_DIFFERS_HARMFULLY) = {
+    .hazards = "48",
+    .against = Against::kStateful,
+    .retry_class = RetryClass::kOperator,
+    .side = "destination",
+    .cause =
+        "The guest would see other attributes, owners or permissions than before, or could no "
+        "longer write, without an error of the migration.",
+    .remedy = kSameOptions,
+    .check = CheckHarmful,
+};
+
+VUFD_RULE(OPTION_DIFFERS) = {
+    .hazards = "30, 48",
+    .severity = Severity::kWarning,
+    .against = Against::kStateful,
+    .side = "destination",
+    .cause =
+        "Caching, mapping, or a limit will not be what the guest had. No error is known to come "
+        "of it, but nobody compares the options either.",
+    .remedy = kSameOptions,
+    .check = CheckSuspicious,
+};
+
+VUFD_RULE(OPTION_UNRECOGNISED_DIFFERS) = {
+    .hazards = "48",
+    .against = Against::kStateful,
+    .retry_class = RetryClass::kOperator,
+    .side = "destination",
+    .cause =
+        "The sides differ in an option that vufd does not know, so it cannot tell what comes of "
+        "it.",
+    .remedy = kSameOptions,
+    .check = CheckUnrecognised,
+};
+
+VUFD_RULE(SANDBOX_DIFFERS) = {
+    .hazards = "50",
+    .severity = Severity::kWarning,
+    .against = Against::kStateful,
+    .side = "destination",
+    .cause = "Symbolic links and mounts below the share may resolve differently.",
+    .remedy = kSameOptions,
+    .check = CheckSandbox,
+};
+
+VUFD_RULE(INODE_FILE_HANDLES_DIFFER) = {
+    .hazards = "49",
+    .severity = Severity::kWarning,
+    .against = Against::kStateful,
+    .side = "destination",
+    .cause =
+        "One side keeps a descriptor for every file that the guest knows, the other a handle "
+        "(the default changed between virtiofsd 1.13.2 and 1.14); the destination may need "
+        "more descriptors than it is allowed.",
+    .remedy =
+        "Give both back-ends the same --inode-file-handles, or the destination a "
+        "sufficient --rlimit-nofile.",
+    .check = CheckInodeFileHandles,
+};
+
+}  // namespace vuf

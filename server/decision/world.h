@@ -1,0 +1,75 @@
+// Views of the facts, so that a rule is a loop over what it is about.
+#ifndef VUFD_SERVER_DECISION_WORLD_H_
+#define VUFD_SERVER_DECISION_WORLD_H_
+
+#include <optional>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "server/model/facts.h"
+
+namespace vuf {
+
+// What a finding is about.
+struct Subject {
+  static constexpr int kWholeVm = -1;
+
+  Side side = Side::kNone;
+  // A device's subject(), "vm", "host" or "request".
+  absl::string_view name;
+  // Index into World::source_devices() of the device that it counts against.
+  int device = kWholeVm;
+};
+
+struct VmView {
+  Side side;
+  const VmFacts* facts;
+
+  const VmFacts* operator->() const { return facts; }
+  Subject subject() const { return {side, "vm"}; }
+};
+
+struct DeviceView {
+  VmView vm;
+  const FsDeviceFacts* facts;
+  // See Subject::device. A device of the destination counts against its counterpart; without one,
+  // against the whole VM.
+  int index;
+
+  const FsDeviceFacts* operator->() const { return facts; }
+  Subject subject() const { return {vm.side, facts->subject(), index}; }
+};
+
+// A device and its counterpart: the same QOM path.
+struct DevicePair {
+  DeviceView source;
+  DeviceView destination;
+};
+
+class World {
+ public:
+  // `facts` must outlive the world.
+  explicit World(const Facts& facts);
+
+  const Facts& facts() const { return *facts_; }
+  const VmView& source() const { return vms_.front(); }
+  // Absent when the request names no destination.
+  std::optional<VmView> destination() const;
+  // The source and, if there is one, the destination.
+  const std::vector<VmView>& vms() const { return vms_; }
+  // Of both sides, by QOM path.
+  const std::vector<DeviceView>& devices() const { return devices_; }
+  std::vector<DeviceView> source_devices() const;
+  std::vector<DeviceView> destination_devices() const;
+  const std::vector<DevicePair>& pairs() const { return pairs_; }
+
+ private:
+  const Facts* facts_;
+  std::vector<VmView> vms_;
+  std::vector<DeviceView> devices_;
+  std::vector<DevicePair> pairs_;
+};
+
+}  // namespace vuf
+
+#endif  // VUFD_SERVER_DECISION_WORLD_H_

@@ -1,0 +1,140 @@
+#include "tests/testing/safe_facts.h"
+
+#include <string>
+
+#include "absl/strings/str_cat.h"
+
+namespace vuf {
+namespace {
+
+template <typename T>
+Evidence<T> Safe(T value, Source source) {
+  return Known(std::move(value), source, SafeTime(), "safe world");
+}
+
+template <typename T>
+Evidence<T> Qmp(T value) {
+  return Safe(std::move(value), Source::kQmp);
+}
+
+std::string SocketPath(Side side, int index) {
+  return absl::StrCat("/run/vuf/", side == Side::kSource ? "source" : "destination", "-fs", index,
+                      ".sock");
+}
+
+BackEndFacts SafeBackEnd(Side side, int index) {
+  // Everything that must be unique is numbered by this.
+  const int number = (side == Side::kSource ? 0 : 100) + index;
+  const FileId socket_file = {24, static_cast<uint64_t>(7000 + number)};
+  BackEndFacts back_end;
+  back_end.socket = Safe(SocketFacts{SocketPath(side, index), socket_file, socket_file,
+                                     static_cast<uint64_t>(90000 + number)},
+                         Source::kSockDiag);
+  back_end.process =
+      Safe(ProcessId{2000 + number, static_cast<uint64_t>(50000 + number)}, Source::kSockDiag);
+  back_end.process_state = Safe(ProcessState::kRunning, Source::kProcfs);
+  back_end.executable = Safe(std::string("/usr/libexec/virtiofsd"), Source::kProcfs);
+  back_end.executable_deleted = Safe(false, Source::kProcfs);
+  back_end.version_line = Safe(std::string("virtiofsd 1.14.0"), Source::kBackEndExecutable);
+  back_end.kind = Safe(BackEndKind::kVirtiofsd, Source::kBackEndExecutable);
+  back_end.version = Safe(Version{1, 14, 0}, Source::kBackEndExecutable);
+  back_end.options = Safe(
+      BackEndOptions{
+          {"allow-direct-io", "false"},
+          {"allow-mmap", "false"},
+          {"announce-submounts", "true"},
+          {"cache", "auto"},
+          {"inode-file-handles", "prefer"},
+          {"migration-confirm-paths", "false"},
+          {"migration-mode", "file-handles"},
+          {"migration-on-error", "abort"},
+          {"migration-verify-handles", "false"},
+          {"posix-acl", "never"},
+          {"readonly", "false"},
+          {"sandbox", "namespace"},
+          {"security-label", "never"},
+          {"shared-dir", "/srv/share"},
+          {"socket-path", SocketPath(side, index)},
+          {"thread-pool-size", "0"},
+          {"writeback", "false"},
+          {"xattr", "false"},
+      },
+      Source::kProcfs);
+  back_end.features = Safe(std::set<std::string>{"migrate-precopy", "separate-options"},
+                           Source::kBackEndExecutable);
+  back_end.effective_capabilities = Safe(uint64_t{0x00000000880000df}, Source::kProcfs);
+  back_end.share = Safe(ShareId{{254, static_cast<uint64_t>(1000 + index)}, "ext4", "/dev/vda1"},
+                        Source::kFileSystem);
+  back_end.front_ends = Safe(1, Source::kSockDiag);
+  back_end.profile_modes =
+      Safe(BackEndFacts::ProfileModes{false, true, "backEndProfiles/virtiofsd"}, Source::kProfile);
+  return back_end;
+}
+
+FsDeviceFacts SafeDevice(Side side, int index) {
+  FsDeviceFacts device;
+  device.id = absl::StrCat("fs", index);
+  device.qom_path = absl::StrCat("/machine/peripheral/", device.id);
+  device.type = "vhost-user-fs-pci";
+  device.tag = Qmp(absl::StrCat("share", index));
+  device.request_queues = Qmp(uint32_t{1});
+  device.queue_size = Qmp(uint32_t{128});
+  device.pci_address = Qmp(absl::StrCat("0000:00:0", index + 1, ".0"));
+  device.chardev_label = Qmp(absl::StrCat("char", index));
+  const std::string path = SocketPath(side, index);
+  device.chardev = Qmp(ChardevFacts{absl::StrCat("unix:", path), path, true});
+  device.migration_property = Qmp(std::string());
+  device.back_end = SafeBackEnd(side, index);
+  return device;
+}
+
+VmFacts SafeVm(Side side, int devices) {
+  const bool source = side == Side::kSource;
+  VmFacts vm;
+  vm.qmp_socket = source ? "/run/vuf/source.qmp" : "/run/vuf/destination.qmp";
+  vm.monitor = Qmp(std::string("QMP"));
+  // After its back-ends, as it must be.
+  vm.process = Safe(source ? ProcessId{3000, 51000} : ProcessId{3100, 52000}, Source::kProcfs);
+  vm.uuid = Qmp(std::string("7b1c4b0e-3c1d-4d2e-9a53-0d6b7f1c2a10"));
+  vm.guest_name = Qmp(std::string("guest"));
+  vm.qemu_version = Qmp(Version{10, 0, 2});
+  vm.run_state = Qmp(std::string(source ? "running" : "inmigrate"));
+  vm.machine_type = Qmp(std::string("pc-q35-10.0-machine"));
+  vm.started_paused = Safe(!source, Source::kProcfs);
+  vm.migration_status = Qmp(std::string());
+  vm.blocked_reasons = Qmp(std::vector<std::string>());
+  vm.capabilities = Qmp(std::map<std::string, bool>{{"background-snapshot", false},
+                                                    {"events", false},
+                                                    {"multifd", false},
+                                                    {"pause-before-switchover", false},
+                                                    {"postcopy-ram", false},
+                                                    {"release-ram", false},
+                                                    {"return-path", false},
+                                                    {"x-ignore-shared", false}});
+  vm.migration_mode = Qmp(std::string("normal"));
+  vm.memory_backends = Qmp(std::vector<MemoryBackendFacts>{{"mem0", 128 << 20, true}});
+  std::vector<FsDeviceFacts> all;
+  for (int i = 0; i < devices; ++i) all.push_back(SafeDevice(side, i));
+  vm.devices = Qmp(std::move(all));
+  return vm;
+}
+
+}  // namespace
+
+absl::Time SafeTime() { return absl::FromUnixSeconds(1'700'000'000); }
+
+VmFacts SafeSource(int devices) { return SafeVm(Side::kSource, devices); }
+VmFacts SafeDestination(int devices) { return SafeVm(Side::kDestination, devices); }
+
+Facts SafeFacts(int devices) {
+  Facts facts;
+  facts.request.allow_stateful = true;
+  facts.request.has_destination = true;
+  facts.boot_id = Safe(std::string("0c6a0b1e-7d8c-4a53-b1a5-3c1d4d2e9a53"), Source::kProcfs);
+  facts.source = SafeSource(devices);
+  facts.destination = SafeDestination(devices);
+  facts.now = SafeTime() + absl::Seconds(1);
+  return facts;
+}
+
+}  // namespace vuf
