@@ -203,16 +203,6 @@ void HostDiscovery::ObserveHolder(const absl::StatusOr<SocketHolders>& holders,
 }
 
 EndpointSighting HostDiscovery::ObserveEndpoint(const std::string& path, absl::Time deadline) {
-  if (path.empty() || path[0] != '/') {
-    EndpointSighting sighting;
-    sighting.error = absl::StrCat("socket path \"", path, "\" is not absolute");
-    ForgetBackEnd(sighting.error, sighting.back_end);
-    return sighting;
-  }
-  return Sight(path, deadline);
-}
-
-EndpointSighting HostDiscovery::Sight(const std::string& path, absl::Time deadline) const {
   EndpointSighting sighting;
   const auto stop = [&sighting](EndpointSighting::State state, const std::string& why) {
     sighting.state = state;
@@ -220,7 +210,10 @@ EndpointSighting HostDiscovery::Sight(const std::string& path, absl::Time deadli
     ForgetBackEnd(why, sighting.back_end);
     return sighting;
   };
-  const absl::Time now = clock_->Now();
+  if (path.empty() || path[0] != '/') {
+    return stop(EndpointSighting::State::kUnknown,
+                absl::StrCat("socket path \"", path, "\" is not absolute"));
+  }
   const absl::StatusOr<FileSighting> file = LookAt(path);
   if (absl::IsNotFound(file.status())) {
     return stop(EndpointSighting::State::kAbsent, Message(file.status()));
@@ -233,32 +226,38 @@ EndpointSighting HostDiscovery::Sight(const std::string& path, absl::Time deadli
   absl::StatusOr<std::vector<UnixSocket>> listed = sockets_->List(deadline);
   if (!listed.ok()) return stop(EndpointSighting::State::kUnknown, Message(listed.status()));
   const SocketView view(*std::move(listed));
-  const std::vector<Mount> mounts = procfs_.OwnMounts().value_or(std::vector<Mount>());
-  std::vector<const UnixSocket*> connected;
-  std::vector<const UnixSocket*> listening;
-  for (const UnixSocket& socket : view.sockets()) {
-    if (!BoundTo(socket, *file, mounts)) continue;
-    if (socket.established && socket.peer != 0) connected.push_back(&socket);
-    if (socket.listening) listening.push_back(&socket);
-  }
-  const std::vector<const UnixSocket*>& served = connected.empty() ? listening : connected;
-  if (served.empty()) {
+  if (!ObserveServer(path, *file, view, deadline, sighting)) {
     return stop(EndpointSighting::State::kAbsent,
                 path + " is a socket that nobody serves in vufd's network namespace");
   }
-  const uint64_t first = served.front()->inode;
+  return sighting;
+}
+
+bool HostDiscovery::ObserveServer(const std::string& path, const FileSighting& file,
+                                  const SocketView& view, absl::Time deadline,
+                                  EndpointSighting& sighting) const {
+  const absl::Time now = clock_->Now();
+  const std::vector<Mount> mounts = procfs_.OwnMounts().value_or(std::vector<Mount>());
+  std::set<uint64_t> connected;
+  std::set<uint64_t> listening;
+  for (const UnixSocket& socket : view.sockets()) {
+    if (!BoundTo(socket, file, mounts)) continue;
+    if (socket.established && socket.peer != 0) connected.insert(socket.inode);
+    if (socket.listening) listening.insert(socket.inode);
+  }
+  const std::set<uint64_t>& served = connected.empty() ? listening : connected;
+  if (served.empty()) return false;
+  const uint64_t first = *served.begin();
   const int front_ends = view.FrontEnds(first);
   sighting.state =
       front_ends > 0 ? EndpointSighting::State::kInUse : EndpointSighting::State::kListening;
   const std::string detail = absl::StrCat("socket ", first);
   BackEndFacts& facts = sighting.back_end;
   facts.socket =
-      Known(SocketFacts{path, file->file, file->file, first}, Source::kSockDiag, now, detail);
+      Known(SocketFacts{path, file.file, file.file, first}, Source::kSockDiag, now, detail);
   facts.front_ends = Known(front_ends, Source::kSockDiag, now, detail);
-  std::set<uint64_t> inodes;
-  for (const UnixSocket* const socket : served) inodes.insert(socket->inode);
-  ObserveHolder(FindHolders(procfs_, inodes, deadline), inodes, deadline, facts);
-  return sighting;
+  ObserveHolder(FindHolders(procfs_, served, deadline), served, deadline, facts);
+  return true;
 }
 
 }  // namespace vuf

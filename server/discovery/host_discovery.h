@@ -51,7 +51,9 @@ class HostDiscovery : public Discovery {
   // Fills what is known of the one process that serves the sockets `inodes`.
   void ObserveHolder(const absl::StatusOr<SocketHolders>& holders, const std::set<uint64_t>& inodes,
                      absl::Time deadline, BackEndFacts& facts) const;
-  EndpointSighting Sight(const std::string& path, absl::Time deadline) const;
+  // False: nobody serves the socket `file` at `path`.
+  bool ObserveServer(const std::string& path, const FileSighting& file, const SocketView& view,
+                     absl::Time deadline, EndpointSighting& sighting) const;
 
   const Procfs procfs_;
   ExecutableInspector inspector_;
