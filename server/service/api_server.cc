@@ -1,0 +1,141 @@
+#include "server/service/api_server.h"
+
+#include <sys/stat.h>
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "grpcpp/ext/proto_server_reflection_plugin.h"
+#include "grpcpp/health_check_service_interface.h"
+#include "grpcpp/server_builder.h"
+#include "server/service/deps.h"
+#include "server/service/endpoint_service.h"
+#include "server/service/listen_socket.h"
+#include "server/service/migration_service.h"
+#include "server/service/profile_service.h"
+#include "server/service/refresher.h"
+#include "server/service/vm_service.h"
+
+namespace vuf {
+namespace {
+
+constexpr int kMaxRequestBytes = 1 << 20;
+constexpr size_t kMonitorThreads = 16;
+constexpr size_t kMonitorQueue = 128;
+constexpr size_t kWriteThreads = 8;
+constexpr size_t kWriteQueue = 256;
+
+// Services whose health is told beside the server's own ("").
+constexpr const char* kServices[] = {"vuf.v1.VmService", "vuf.v1.EndpointService",
+                                     "vuf.v1.BackEndProfileService", "vuf.v1.MigrationService"};
+
+}  // namespace
+
+// Destroyed from the last member to the first: whoever calls goes before whoever is called.
+struct ApiServer::Objects {
+  Objects(const Parts& parts, const Options& options)
+      : parts(parts),
+        calls(parts.metrics),
+        observer(parts.discovery, parts.registry, parts.clock),
+        finder(parts.connector, parts.registry, parts.migrator, options.monitor_timeout),
+        watches(&calls),
+        registry_subscription(parts.registry->Subscribe([this] { watches.Notify(); })),
+        migrator_subscription(parts.migrator->Subscribe([this] { watches.Notify(); })),
+        monitor_pool(kMonitorThreads, kMonitorQueue),
+        write_pool(kWriteThreads, kWriteQueue),
+        vms(Deps(options)),
+        endpoints(Deps(options)),
+        profiles(Deps(options)),
+        migrations(Deps(options)) {}
+
+  ~Objects() {
+    parts.registry->Unsubscribe(registry_subscription);
+    parts.migrator->Unsubscribe(migrator_subscription);
+  }
+
+  ServiceDeps Deps(const Options& options) {
+    return {parts.registry,
+            parts.migrator,
+            parts.gatherer,
+            parts.connector,
+            parts.discovery,
+            parts.metrics,
+            &observer,
+            &finder,
+            &calls,
+            &watches,
+            &monitor_pool,
+            &write_pool,
+            options.qmp_socket_globs,
+            options.monitor_timeout};
+  }
+
+  const Parts parts;
+  Calls calls;
+  EndpointObserver observer;
+  VmFinder finder;
+  WatchHub watches;
+  const uint64_t registry_subscription;
+  const uint64_t migrator_subscription;
+  WorkerPool monitor_pool;
+  WorkerPool write_pool;
+  VmServiceShell vms;
+  EndpointServiceShell endpoints;
+  ProfileServiceShell profiles;
+  MigrationServiceShell migrations;
+  std::unique_ptr<grpc::Server> server;
+  std::unique_ptr<Refresher> refresher;
+};
+
+absl::StatusOr<std::unique_ptr<ApiServer>> ApiServer::Start(const Parts& parts,
+                                                            const Options& options) {
+  const absl::Status prepared = PrepareListenSocket(options.listen_socket);
+  if (!prepared.ok()) return prepared;
+  auto objects = std::make_unique<Objects>(parts, options);
+  grpc::EnableDefaultHealthCheckService(true);
+  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  grpc::ServerBuilder builder;
+  builder.SetMaxReceiveMessageSize(kMaxRequestBytes);
+  int port = 0;
+  builder.AddListeningPort(absl::StrCat("unix:", options.listen_socket),
+                           grpc::InsecureServerCredentials(), &port);
+  builder.RegisterService(&objects->vms);
+  builder.RegisterService(&objects->endpoints);
+  builder.RegisterService(&objects->profiles);
+  builder.RegisterService(&objects->migrations);
+  // chmod afterwards would leave a moment in which anybody may connect.
+  const mode_t mask = umask(0117);
+  objects->server = builder.BuildAndStart();
+  umask(mask);
+  if (objects->server == nullptr || port == 0) {
+    return absl::UnavailableError(
+        absl::StrCat("listen_socket: cannot listen on \"", options.listen_socket, "\""));
+  }
+  objects->refresher = std::make_unique<Refresher>(
+      &objects->finder, &objects->observer, parts.registry, parts.metrics, options.qmp_socket_globs,
+      options.discovery_period);
+  for (const char* const service : kServices) {
+    objects->server->GetHealthCheckService()->SetServingStatus(service, true);
+  }
+  return std::unique_ptr<ApiServer>(new ApiServer(std::move(objects)));
+}
+
+ApiServer::ApiServer(std::unique_ptr<Objects> objects) : objects_(std::move(objects)) {}
+
+ApiServer::~ApiServer() { Stop(absl::Now()); }
+
+void ApiServer::BeginStop() {
+  objects_->server->GetHealthCheckService()->SetServingStatus(false);
+  objects_->watches.Stop();
+}
+
+void ApiServer::Stop(absl::Time deadline) {
+  if (objects_->server == nullptr) return;
+  BeginStop();
+  objects_->refresher.reset();
+  objects_->server->Shutdown(absl::ToChronoTime(deadline));
+  objects_->server->Wait();
+  objects_->server.reset();
+}
+
+}  // namespace vuf

@@ -1,0 +1,64 @@
+// The gRPC server: all services on one unix socket, with health and reflection.
+#ifndef VUFD_SERVER_SERVICE_API_SERVER_H_
+#define VUFD_SERVER_SERVICE_API_SERVER_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "grpcpp/server.h"
+#include "server/base/clock.h"
+#include "server/discovery/discovery.h"
+#include "server/hypervisor/hypervisor.h"
+#include "server/metrics/metrics.h"
+#include "server/migration/gather.h"
+#include "server/migration/migrator.h"
+#include "server/registry/registry.h"
+
+namespace vuf {
+
+class ApiServer {
+ public:
+  struct Parts {
+    Registry* registry;
+    Migrator* migrator;
+    Gatherer* gatherer;
+    HypervisorConnector* connector;
+    Discovery* discovery;
+    Metrics* metrics;
+    const Clock* clock;
+  };
+  struct Options {
+    std::string listen_socket;
+    std::vector<std::string> qmp_socket_globs;
+    absl::Duration discovery_period = absl::Seconds(10);
+    absl::Duration monitor_timeout = absl::Seconds(5);
+  };
+
+  // Serving when it returns. The socket has mode 0660. A socket file that nobody answers is
+  // removed; FAILED_PRECONDITION when somebody does, or when the path is something else.
+  static absl::StatusOr<std::unique_ptr<ApiServer>> Start(const Parts& parts,
+                                                          const Options& options);
+  ~ApiServer();
+  ApiServer(const ApiServer&) = delete;
+  ApiServer& operator=(const ApiServer&) = delete;
+
+  // Health says NOT_SERVING and watchers are ended; other calls still work.
+  void BeginStop();
+  // No new calls; those under way may take until `deadline`.
+  void Stop(absl::Time deadline);
+
+ private:
+  struct Objects;
+
+  explicit ApiServer(std::unique_ptr<Objects> objects);
+
+  const std::unique_ptr<Objects> objects_;
+};
+
+}  // namespace vuf
+
+#endif  // VUFD_SERVER_SERVICE_API_SERVER_H_

@@ -1,0 +1,50 @@
+#include "server/service/errors.h"
+
+#include "absl/strings/str_cat.h"
+#include "server/base/log.h"
+#include "server/convert/convert.h"
+
+namespace vuf {
+namespace {
+
+constexpr size_t kMaxMessage = 2048;
+
+LogLevel LevelOf(absl::StatusCode code) {
+  switch (code) {
+    case absl::StatusCode::kOk:
+      return LogLevel::kDebug;
+    case absl::StatusCode::kInternal:
+    case absl::StatusCode::kDataLoss:
+    case absl::StatusCode::kUnknown:
+      return LogLevel::kError;
+    default:
+      return LogLevel::kInfo;
+  }
+}
+
+}  // namespace
+
+grpc::Status ToGrpc(const absl::Status& status) {
+  if (status.ok()) return grpc::Status::OK;
+  absl::string_view message = status.message();
+  const bool cut = message.size() > kMaxMessage;
+  message = message.substr(0, kMaxMessage);
+  // Not in the middle of a character.
+  while (cut && !message.empty() && (static_cast<unsigned char>(message.back()) & 0x80) != 0) {
+    message.remove_suffix(1);
+  }
+  return grpc::Status(static_cast<grpc::StatusCode>(status.code()),
+                      absl::StrCat(ValidUtf8(message), cut ? "..." : ""));
+}
+
+std::string CodeName(const absl::Status& status) { return absl::StatusCodeToString(status.code()); }
+
+void LogRpc(const std::string& method, const absl::Status& status, absl::Duration took) {
+  Log(LevelOf(status.code()), "rpc ended",
+      {{"method", method},
+       {"code", CodeName(status)},
+       {"took", took == absl::InfiniteDuration() ? "-" : absl::FormatDuration(took)},
+       {"message", ValidUtf8(status.message())}});
+}
+
+}  // namespace vuf

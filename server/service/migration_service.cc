@@ -1,0 +1,264 @@
+#include "server/service/migration_service.h"
+
+#include <limits>
+#include <string>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "server/convert/convert.h"
+#include "server/decision/evaluate.h"
+#include "server/registry/request_key.h"
+#include "server/service/paging.h"
+#include "server/service/validate.h"
+
+namespace vuf {
+namespace {
+
+using Modes = google::protobuf::RepeatedField<int>;
+
+absl::Status CheckModes(absl::string_view field, const Modes& modes) {
+  constexpr char kAllowed[] = "MIGRATION_MODE_STATELESS, MIGRATION_MODE_STATEFUL or both";
+  if (modes.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat(field, ": required; expected ", kAllowed));
+  }
+  for (const int mode : modes) {
+    if (mode == v1::MIGRATION_MODE_STATELESS || mode == v1::MIGRATION_MODE_STATEFUL) continue;
+    const std::string& name = v1::MigrationMode_Name(static_cast<v1::MigrationMode>(mode));
+    return InvalidField(field, name.empty() ? absl::StrCat(mode) : name, kAllowed);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckDestination(const std::string& field, const v1::Destination& destination) {
+  if (!destination.has_same_host()) {
+    return absl::InvalidArgumentError(absl::StrCat(field, ".same_host: required"));
+  }
+  return CheckSocketPath(absl::StrCat(field, ".same_host.qmp_socket"),
+                         destination.same_host().qmp_socket());
+}
+
+absl::Status CheckIsElsewhere(const std::string& field, const v1::Destination& destination,
+                              const v1::Vm& vm) {
+  const std::string& socket = destination.same_host().qmp_socket();
+  if (socket != vm.qmp_socket()) return absl::OkStatus();
+  return InvalidField(absl::StrCat(field, ".same_host.qmp_socket"), socket,
+                      "the monitor of another QEMU; this is the source's own");
+}
+
+absl::Status CheckFingerprint(const std::string& value) {
+  bool good = value.size() <= 128;
+  for (const char c : value) good = good && absl::ascii_isxdigit(c);
+  if (good) return absl::OkStatus();
+  return InvalidField("migration.required_fingerprint", value,
+                      "the fingerprint of an earlier verdict (hex digits)");
+}
+
+absl::Status CheckLimits(const v1::Migration& migration) {
+  absl::Status status;
+  if (migration.has_timeout()) {
+    status =
+        CheckDuration("migration.timeout", migration.timeout(), absl::Seconds(1), absl::Hours(24));
+  }
+  if (status.ok() && migration.has_downtime_limit()) {
+    status = CheckDuration("migration.downtime_limit", migration.downtime_limit(),
+                           absl::Milliseconds(1), absl::Seconds(2000));
+  }
+  if (status.ok() && !v1::SourceDisposition_IsValid(migration.source_disposition())) {
+    status = InvalidField("migration.source_disposition",
+                          absl::StrCat(static_cast<int>(migration.source_disposition())),
+                          "SOURCE_DISPOSITION_KEEP or SOURCE_DISPOSITION_QUIT");
+  }
+  if (status.ok()) status = CheckFingerprint(migration.required_fingerprint());
+  return status;
+}
+
+absl::Status Check(const v1::CreateMigrationRequest& request) {
+  const v1::Migration& migration = request.migration();
+  absl::Status status = CheckName("migration.vm", "vms", migration.vm());
+  if (status.ok()) status = CheckDestination("migration.destination", migration.destination());
+  if (status.ok()) status = CheckModes("migration.allowed_modes", migration.allowed_modes());
+  if (status.ok()) status = CheckLimits(migration);
+  if (status.ok()) status = CheckRequestId(request.request_id(), true);
+  return status;
+}
+
+// Only what the caller may set.
+v1::Migration InputOf(const v1::Migration& in) {
+  v1::Migration out = in;
+  out.clear_name();
+  out.clear_state();
+  out.clear_verdict();
+  out.clear_progress();
+  out.clear_message();
+  out.clear_create_time();
+  out.clear_end_time();
+  out.clear_revision();
+  return out;
+}
+
+Request ModelRequest(const v1::EvaluateMigrationRequest& request) {
+  Request out;
+  for (const int mode : request.allowed_modes()) {
+    if (mode == v1::MIGRATION_MODE_STATELESS) out.allow_stateless = true;
+    if (mode == v1::MIGRATION_MODE_STATEFUL) out.allow_stateful = true;
+  }
+  out.has_destination = request.has_destination();
+  return out;
+}
+
+// Ascending keys are newest first.
+std::string NewestFirstKey(const v1::Migration& migration) {
+  const int64_t nanos = absl::ToUnixNanos(FromProto(migration.create_time()));
+  return absl::StrFormat("%020d %s", std::numeric_limits<int64_t>::max() - nanos, migration.name());
+}
+
+WatchSource FollowMigration(Migrator* migrator, const std::string& name, uint64_t after) {
+  // The state counts as sent only once: an ended migration is sent, then the stream ends.
+  return [migrator, name, after, ended = false]() mutable -> WatchStep {
+    if (ended) return {std::nullopt, absl::OkStatus()};
+    absl::StatusOr<v1::Migration> migration = migrator->Get(name);
+    if (!migration.ok()) return {std::nullopt, migration.status()};
+    ended = HasEnded(migration->state());
+    if (migration->revision() <= after) {
+      return ended ? WatchStep{std::nullopt, absl::OkStatus()} : WatchStep{};
+    }
+    after = migration->revision();
+    v1::WatchMigrationResponse message;
+    *message.mutable_migration() = *std::move(migration);
+    return {*SerializeMessage(message), std::nullopt};
+  };
+}
+
+}  // namespace
+
+absl::StatusOr<v1::Vm> MigrationServiceShell::FindVm(absl::string_view field,
+                                                     const std::string& name) const {
+  const std::shared_ptr<const Registry::Snapshot> snapshot = deps_.registry->snapshot();
+  const auto found = snapshot->vms.find(name);
+  if (found != snapshot->vms.end()) return found->second;
+  return absl::NotFoundError(absl::StrCat(field, ": there is no VM ", Quoted(name)));
+}
+
+absl::StatusOr<v1::EvaluateMigrationResponse> MigrationServiceShell::Evaluate(
+    const v1::EvaluateMigrationRequest& request, absl::Time deadline) {
+  absl::Status checked = CheckName("vm", "vms", request.vm());
+  if (checked.ok() && request.has_destination()) {
+    checked = CheckDestination("destination", request.destination());
+  }
+  if (checked.ok()) checked = CheckModes("allowed_modes", request.allowed_modes());
+  if (!checked.ok()) return checked;
+  const absl::StatusOr<v1::Vm> vm = FindVm("vm", request.vm());
+  if (!vm.ok()) return vm.status();
+  checked = CheckIsElsewhere("destination", request.destination(), *vm);
+  if (!checked.ok()) return checked;
+  GatherRequest gather;
+  gather.vm = vm->name();
+  gather.source_socket = vm->qmp_socket();
+  if (request.has_destination()) {
+    gather.destination_socket = request.destination().same_host().qmp_socket();
+  }
+  gather.request = ModelRequest(request);
+  gather.running_migration = deps_.migrator->RunningMigrationOf(vm->name());
+  v1::EvaluateMigrationResponse response;
+  *response.mutable_verdict() =
+      ToProto(vuf::Evaluate(deps_.gatherer->Gather(gather, deadline).facts));
+  deps_.metrics->Decided(response.verdict());
+  return response;
+}
+
+absl::StatusOr<v1::Migration> MigrationServiceShell::Create(
+    const v1::CreateMigrationRequest& request) {
+  const absl::Status checked = Check(request);
+  if (!checked.ok()) return checked;
+  const absl::StatusOr<v1::Vm> vm = FindVm("migration.vm", request.migration().vm());
+  if (!vm.ok()) return vm.status();
+  return deps_.migrator->Create(InputOf(request.migration()),
+                                MakeRequestKey("MigrationService.CreateMigration", request));
+}
+
+absl::StatusOr<v1::Migration> MigrationServiceShell::Get(const v1::GetMigrationRequest& request) {
+  const absl::Status checked = CheckName("name", "migrations", request.name());
+  if (!checked.ok()) return checked;
+  return deps_.migrator->Get(request.name());
+}
+
+absl::StatusOr<v1::ListMigrationsResponse> MigrationServiceShell::List(
+    const v1::ListMigrationsRequest& request) {
+  const absl::Status checked =
+      request.vm().empty() ? absl::OkStatus() : CheckName("vm", "vms", request.vm());
+  if (!checked.ok()) return checked;
+  absl::StatusOr<Page> page = Page::Begin(absl::StrCat("ListMigrations ", request.vm()),
+                                          request.page_size(), request.page_token());
+  if (!page.ok()) return page.status();
+  std::map<std::string, v1::Migration> ordered;
+  for (v1::Migration& migration : deps_.migrator->List()) {
+    if (!request.vm().empty() && migration.vm() != request.vm()) continue;
+    const std::string key = NewestFirstKey(migration);
+    ordered.emplace(key, std::move(migration));
+  }
+  v1::ListMigrationsResponse response;
+  for (auto& [key, migration] : ordered) {
+    if (page->Takes(key)) *response.add_migrations() = std::move(migration);
+  }
+  response.set_next_page_token(page->NextToken());
+  return response;
+}
+
+absl::StatusOr<v1::Migration> MigrationServiceShell::Cancel(
+    const v1::CancelMigrationRequest& request) {
+  const absl::Status checked = CheckName("name", "migrations", request.name());
+  if (!checked.ok()) return checked;
+  return deps_.migrator->Cancel(request.name());
+}
+
+grpc::ServerUnaryReactor* MigrationServiceShell::EvaluateMigration(
+    grpc::CallbackServerContext* context, const grpc::ByteBuffer* in, grpc::ByteBuffer* out) {
+  return deps_.calls->Unary<v1::EvaluateMigrationRequest, v1::EvaluateMigrationResponse>(
+      context, "MigrationService/EvaluateMigration", deps_.monitor_pool, in, out,
+      [this](const auto& request, absl::Time deadline) { return Evaluate(request, deadline); });
+}
+
+grpc::ServerUnaryReactor* MigrationServiceShell::CreateMigration(
+    grpc::CallbackServerContext* context, const grpc::ByteBuffer* in, grpc::ByteBuffer* out) {
+  return deps_.calls->Unary<v1::CreateMigrationRequest, v1::Migration>(
+      context, "MigrationService/CreateMigration", deps_.write_pool, in, out,
+      [this](const auto& request, absl::Time) { return Create(request); });
+}
+
+grpc::ServerUnaryReactor* MigrationServiceShell::GetMigration(grpc::CallbackServerContext* context,
+                                                              const grpc::ByteBuffer* in,
+                                                              grpc::ByteBuffer* out) {
+  return deps_.calls->Unary<v1::GetMigrationRequest, v1::Migration>(
+      context, "MigrationService/GetMigration", nullptr, in, out,
+      [this](const auto& request, absl::Time) { return Get(request); });
+}
+
+grpc::ServerUnaryReactor* MigrationServiceShell::ListMigrations(
+    grpc::CallbackServerContext* context, const grpc::ByteBuffer* in, grpc::ByteBuffer* out) {
+  return deps_.calls->Unary<v1::ListMigrationsRequest, v1::ListMigrationsResponse>(
+      context, "MigrationService/ListMigrations", nullptr, in, out,
+      [this](const auto& request, absl::Time) { return List(request); });
+}
+
+grpc::ServerUnaryReactor* MigrationServiceShell::CancelMigration(
+    grpc::CallbackServerContext* context, const grpc::ByteBuffer* in, grpc::ByteBuffer* out) {
+  return deps_.calls->Unary<v1::CancelMigrationRequest, v1::Migration>(
+      context, "MigrationService/CancelMigration", deps_.write_pool, in, out,
+      [this](const auto& request, absl::Time) { return Cancel(request); });
+}
+
+grpc::ServerWriteReactor<grpc::ByteBuffer>* MigrationServiceShell::WatchMigration(
+    grpc::CallbackServerContext* context, const grpc::ByteBuffer* in) {
+  v1::WatchMigrationRequest request;
+  absl::Status status = ParseMessage(*in, &request);
+  if (status.ok()) status = CheckName("name", "migrations", request.name());
+  return deps_.watches->Watch(
+      "MigrationService/WatchMigration",
+      status.ok() ? FollowMigration(deps_.migrator, request.name(), request.after_revision())
+                  : [status] {
+                      return WatchStep{std::nullopt, status};
+                    });
+}
+
+}  // namespace vuf
