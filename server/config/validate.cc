@@ -1,0 +1,169 @@
+#include "server/config/validate.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+
+namespace vuf {
+namespace {
+
+// sockaddr_un holds 108 bytes with the final NUL.
+constexpr size_t kMaxSocketPath = 107;
+constexpr size_t kMaxPath = 4095;
+constexpr int kMaxGlobs = 16;
+
+class Validator {
+ public:
+  explicit Validator(std::vector<std::string>* errors) : errors_(*errors) {}
+
+  void Path(absl::string_view field, const std::string& value, size_t max, std::string* out) {
+    if (value.empty()) return;
+    if (value[0] != '/' || value.size() > max || value.find('\0') != std::string::npos) {
+      Quoted(field, value, absl::StrCat("must be an absolute path of at most ", max, " bytes"));
+      return;
+    }
+    *out = value;
+  }
+
+  void Duration(absl::string_view field, bool set, const google::protobuf::Duration& value,
+                absl::Duration lowest, absl::Duration highest, absl::Duration* out) {
+    if (!set) return;
+    const std::optional<absl::Duration> duration = Convert(value);
+    if (!duration.has_value() || *duration < lowest || *duration > highest) {
+      Add(field,
+          duration.has_value()
+              ? absl::FormatDuration(*duration)
+              : absl::StrCat("seconds: ", value.seconds(), " nanos: ", value.nanos()),
+          absl::StrCat("must be from ", absl::FormatDuration(lowest), " to ",
+                       absl::FormatDuration(highest)));
+      return;
+    }
+    *out = *duration;
+  }
+
+  // 0 cannot be told from a field that is not there: the default.
+  void Number(absl::string_view field, uint32_t value, uint32_t highest, uint32_t* out) {
+    if (value == 0) return;
+    if (value > highest) {
+      Add(field, absl::StrCat(value), absl::StrCat("must be from 1 to ", highest));
+      return;
+    }
+    *out = value;
+  }
+
+  void HttpAddress(absl::string_view field, const std::string& value, std::string* out) {
+    if (value.empty()) return;
+    for (const absl::string_view host : {"127.0.0.1:", "[::1]:", "localhost:"}) {
+      if (!absl::StartsWith(value, host)) continue;
+      const absl::string_view port = absl::string_view(value).substr(host.size());
+      if (!IsPort(port)) break;
+      *out = value;
+      return;
+    }
+    Quoted(field, value,
+           "must be 127.0.0.1:PORT, [::1]:PORT or localhost:PORT with a port from 1 to 65535");
+  }
+
+  void Globs(absl::string_view field, const google::protobuf::RepeatedPtrField<std::string>& globs,
+             std::vector<std::string>* out) {
+    if (globs.size() > kMaxGlobs) {
+      Add(field, absl::StrCat(globs.size(), " globs"), absl::StrCat("at most ", kMaxGlobs));
+    }
+    for (int i = 0; i < globs.size() && i < kMaxGlobs; ++i) {
+      const std::string name = absl::StrCat(field, "[", i, "]");
+      out->emplace_back();
+      Path(name, globs[i], kMaxPath, &out->back());
+      if (globs[i].empty()) Quoted(name, "", "must be an absolute path, possibly with *, ? or []");
+    }
+  }
+
+  void Add(absl::string_view field, absl::string_view value, absl::string_view allowed) {
+    errors_.push_back(absl::StrCat(field, ": ", value, "; ", allowed));
+  }
+
+ private:
+  void Quoted(absl::string_view field, const std::string& value, absl::string_view allowed) {
+    constexpr size_t kShown = 200;
+    const std::string shown = absl::CHexEscape(value.substr(0, kShown));
+    Add(field, absl::StrCat("\"", shown, value.size() > kShown ? "...\"" : "\""), allowed);
+  }
+
+  static bool IsPort(absl::string_view text) {
+    uint32_t port = 0;
+    if (text.empty() || text.size() > 5 || text[0] == '0') return false;
+    if (text.find_first_not_of("0123456789") != absl::string_view::npos) return false;
+    return absl::SimpleAtoi(text, &port) && port <= 65535;
+  }
+
+  static std::optional<absl::Duration> Convert(const google::protobuf::Duration& value) {
+    if (value.nanos() <= -1'000'000'000 || value.nanos() >= 1'000'000'000) return std::nullopt;
+    if ((value.seconds() > 0 && value.nanos() < 0) || (value.seconds() < 0 && value.nanos() > 0)) {
+      return std::nullopt;
+    }
+    return absl::Seconds(value.seconds()) + absl::Nanoseconds(value.nanos());
+  }
+
+  std::vector<std::string>& errors_;
+};
+
+void ValidateLog(const config::v1::Log& log, Validator& validator, Config& config) {
+  switch (log.level()) {
+    case config::v1::Log::LEVEL_UNSPECIFIED:
+    case config::v1::Log::LEVEL_INFO:
+      config.log_level = Config::LogLevel::kInfo;
+      break;
+    case config::v1::Log::LEVEL_DEBUG:
+      config.log_level = Config::LogLevel::kDebug;
+      break;
+    case config::v1::Log::LEVEL_WARNING:
+      config.log_level = Config::LogLevel::kWarning;
+      break;
+    case config::v1::Log::LEVEL_ERROR:
+      config.log_level = Config::LogLevel::kError;
+      break;
+    default:
+      validator.Add("log.level", absl::StrCat(static_cast<int>(log.level())),
+                    "must be LEVEL_DEBUG, LEVEL_INFO, LEVEL_WARNING or LEVEL_ERROR");
+  }
+  if (!config::v1::Log::Format_IsValid(log.format())) {
+    validator.Add("log.format", absl::StrCat(static_cast<int>(log.format())),
+                  "must be FORMAT_TEXT or FORMAT_JSON");
+  }
+  config.log_json = log.format() == config::v1::Log::FORMAT_JSON;
+}
+
+}  // namespace
+
+Config ValidateConfig(const config::v1::Config& message, std::vector<std::string>* errors) {
+  Config config;
+  Validator validator(errors);
+  validator.Path("listen_socket", message.listen_socket(), kMaxSocketPath, &config.listen_socket);
+  validator.Path("state_directory", message.state_directory(), kMaxPath, &config.state_directory);
+  validator.HttpAddress("http_address", message.http_address(), &config.http_address);
+  const config::v1::Discovery& discovery = message.discovery();
+  validator.Globs("discovery.qmp_socket_globs", discovery.qmp_socket_globs(),
+                  &config.qmp_socket_globs);
+  validator.Duration("discovery.period", discovery.has_period(), discovery.period(),
+                     absl::Seconds(1), absl::Hours(1), &config.discovery_period);
+  validator.Duration("discovery.qmp_timeout", discovery.has_qmp_timeout(), discovery.qmp_timeout(),
+                     absl::Milliseconds(100), absl::Seconds(60), &config.qmp_timeout);
+  const config::v1::Migrations& migrations = message.migrations();
+  validator.Number("migrations.max_concurrent", migrations.max_concurrent(), 64,
+                   &config.max_concurrent_migrations);
+  validator.Duration("migrations.default_timeout", migrations.has_default_timeout(),
+                     migrations.default_timeout(), absl::Seconds(1), absl::Hours(24),
+                     &config.default_migration_timeout);
+  validator.Number("migrations.history_limit", migrations.history_limit(), 100000,
+                   &config.migration_history_limit);
+  ValidateLog(message.log(), validator, config);
+  return config;
+}
+
+}  // namespace vuf
