@@ -102,14 +102,14 @@ class FailureTest(World):
         self.await_state(name, ("STATE_TRANSFERRING",))
         self.assertEqual(self.vufd.stop(), 0)
         self.assert_stayed(self.from_vm)
-        self.vufd = self.start_vufd("vufd-again")
+        self.vufd = self.start_vufd()
         self.assertEqual(self.migration(name)["state"], "STATE_CANCELLED")
 
     def test_kill_9_at_pre_switchover_then_restart(self) -> None:
         name = self._reach_pre_switchover_without_vufd()
         self.vufd.kill()
         self.assertEqual(self.from_vm.qmp.status(), "finish-migrate")
-        self.vufd = self.start_vufd("vufd-again")
+        self.vufd = self.start_vufd()
         self.assertIn(self.await_state(name)["state"], ("STATE_FAILED", "STATE_INTERRUPTED"))
         bed.wait_for("the source to run again", lambda: self.from_vm.qmp.status() == "running", 20)
         self.from_vm.progress(40)

@@ -25,15 +25,9 @@ class World(unittest.TestCase):
         self.share = self.arena.share("share")
         self.vufd = self.start_vufd()
 
-    def start_vufd(self, name: str = "vufd") -> bed.Vufd:
-        """Starts an agent on the arena's state directory; a second call is a restart."""
-        state = self.arena.dir / "state"
-        state.mkdir(exist_ok=True)
-        socket = self.arena.path("vufd.sock")
-        config = (f'listen_socket: "{socket}"\nstate_directory: "{state}"\n'
-                  'discovery { qmp_timeout { seconds: 3 } period { seconds: 1 } }\n'
-                  'log { level: LEVEL_DEBUG }\n')
-        return bed.Vufd(self.arena, config, server=f"unix:{socket}", name=name)
+    def start_vufd(self) -> bed.Vufd:
+        """Starts an agent on the arena's registry; a second call is a restart."""
+        return bed.Vufd(self.arena, extra="discovery { qmp_timeout { seconds: 3 } }\nlog { level: LEVEL_DEBUG }\n")
 
     def back_end(self, name: str, role: str = "1.14", options: Sequence[str] = bed.backend.FILE_HANDLES,
                  share: str | None = None) -> bed.BackEnd:
@@ -43,7 +37,7 @@ class World(unittest.TestCase):
     def source(self, back_ends: Sequence[bed.BackEnd | str] | None = None, **options: Any) -> bed.Vm:
         """A VM that is registered as vms/guest; runs its guest unless it is started paused."""
         vm = self.vm("src", back_ends or [self.back_end("src-fs")], **options)
-        self.vufd.json("vms", "register", f"--qmp-socket={vm.monitor}", "--id=guest")
+        self.vufd.json("vms", "register", vm.monitor, "--id=guest")
         return vm
 
     def vm(self, name: str, back_ends: Sequence[bed.BackEnd | str], *, device_options: str = ",queue-size=1024",

@@ -26,16 +26,6 @@ def show(vufd: bed.Vufd, arena: bed.Arena, *arguments: str) -> int:
     return done.returncode
 
 
-def start_vufd(arena: bed.Arena) -> bed.Vufd:
-    """An agent with its state in the arena that looks for monitors there."""
-    state = arena.dir / "state"
-    state.mkdir()
-    socket = arena.path("vufd.sock")
-    config = (f'listen_socket: "{socket}"\nstate_directory: "{state}"\n'
-              f'discovery {{ qmp_socket_globs: "{arena.dir}/*.vufd.qmp" }}\n')
-    return bed.Vufd(arena, config, server=f"unix:{socket}")
-
-
 def incoming(arena: bed.Arena, name: str, back_end: bed.BackEnd) -> bed.Vm:
     """A destination QEMU that waits for the guest."""
     return bed.Vm(arena, name, [bed.Fs(_SPARE_TAG, back_end)], incoming=True)
@@ -60,7 +50,7 @@ def main() -> None:
         share, other = arena.share("data"), arena.share("other")
         say("A VM whose guest works on a virtiofs share, without a pause.")
         source = bed.Vm(arena, "vm", [bed.Fs(_SPARE_TAG, bed.BackEnd(arena, "vm-fs", share))])
-        vufd = start_vufd(arena)
+        vufd = bed.Vufd(arena, globs=[f"{arena.dir}/*.vufd.qmp"])
         before = source.wait_n(100)
         show(vufd, arena, "doctor")
         say("vufd finds it by its monitor socket.")

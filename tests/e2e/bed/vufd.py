@@ -47,7 +47,7 @@ class Vufd(Process):
     """
 
     def __init__(self, arena: Arena, *, globs: Sequence[str] = (), name: str = "vufd", period: int = 1,
-                 extra: str = "", ready_command: Sequence[str] = ("vm", "list"),
+                 extra: str = "", ready_command: Sequence[str] = ("vms", "list"),
                  env: Mapping[str, str] | None = None, ready_timeout: float = 20) -> None:
         self.socket = arena.path(f"{name}.sock")
         self.server = f"unix:{self.socket}"
