@@ -95,7 +95,10 @@ absl::StatusOr<std::string> ToJson(const google::protobuf::Message& message, boo
   return absl::EndsWith(json, "\n") ? json : absl::StrCat(json, "\n");
 }
 
-int Run(const std::vector<std::string>& words, Terminal& terminal) {
+int RunVufctl(const std::vector<std::string>& words, Terminal& terminal) {
+  if (words == std::vector<std::string>{"--version"}) {
+    return RunVufctl({"version", "--client"}, terminal);
+  }
   absl::StatusOr<ParsedArgs> args = Parse(Commands(), words);
   if (!args.ok()) return Report(args.status(), nullptr, terminal);
   Context context(*std::move(args), Commands(), terminal);

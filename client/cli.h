@@ -81,7 +81,7 @@ absl::StatusOr<std::string> ToJson(const google::protobuf::Message& message, boo
 const std::vector<Command>& Commands();
 
 // Runs the command that `words` (without the program's name) ask for; returns the exit code.
-int Run(const std::vector<std::string>& words, Terminal& terminal);
+int RunVufctl(const std::vector<std::string>& words, Terminal& terminal);
 
 }  // namespace vuf::cli
 

@@ -29,5 +29,6 @@ int main(int argc, char** argv) {
   const char* no_colour = std::getenv("NO_COLOR");
   terminal.colour = isatty(STDOUT_FILENO) != 0 && (no_colour == nullptr || *no_colour == '\0');
   terminal.columns = Columns();
-  return vuf::cli::Run(std::vector<std::string>(argv + std::min(argc, 1), argv + argc), terminal);
+  return vuf::cli::RunVufctl(std::vector<std::string>(argv + std::min(argc, 1), argv + argc),
+                             terminal);
 }
