@@ -1,0 +1,53 @@
+// All objects of one agent, in the order in which they need each other.
+#ifndef VUFD_SERVER_AGENT_H_
+#define VUFD_SERVER_AGENT_H_
+
+#include <atomic>
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "server/base/clock.h"
+#include "server/config/config.h"
+#include "server/discovery/host_discovery.h"
+#include "server/metrics/http_server.h"
+#include "server/metrics/metrics.h"
+#include "server/migration/gather.h"
+#include "server/migration/migrator.h"
+#include "server/qmp/qmp_hypervisor.h"
+#include "server/registry/registry.h"
+#include "server/service/api_server.h"
+#include "server/store/store.h"
+
+namespace vuf {
+
+class Agent {
+ public:
+  // Serving when it returns. Takes the state directory first, so that a second agent changes
+  // nothing before it is refused.
+  static absl::StatusOr<std::unique_ptr<Agent>> Start(const Config& config);
+
+  // Says NOT_SERVING, takes no new calls, brings migrations to an end, waits for calls.
+  void Stop();
+
+ private:
+  explicit Agent(const Config& config);
+  absl::Status OpenState(const Config& config);
+  absl::Status StartHttp(const std::string& address);
+
+  const SystemClock clock_;
+  QmpConnector connector_;
+  HostDiscovery discovery_;
+  Metrics metrics_;
+  std::atomic<bool> serving_{false};
+  std::unique_ptr<Store> store_;
+  std::unique_ptr<Registry> registry_;
+  std::unique_ptr<Gatherer> gatherer_;
+  std::unique_ptr<Migrator> migrator_;
+  std::unique_ptr<ApiServer> api_;
+  std::unique_ptr<HttpServer> http_;
+};
+
+}  // namespace vuf
+
+#endif  // VUFD_SERVER_AGENT_H_
