@@ -190,6 +190,8 @@ absl::Status QmpHypervisor::ObserveDevices(std::vector<FsDeviceFacts>& devices,
     device.chardev_label = ToEvidence(Read(*next++, "qom-get chardev", ParseString), now);
     device.request_queues =
         ToEvidence(Read(*next++, "qom-get num-request-queues", ParseUint32), now);
+    device.ring_size = Unknown<uint32_t>(
+        "QEMU has no query for it that is safe while the guest runs", Source::kQmp);
     device.queue_size = ToEvidence(Read(*next++, "qom-get queue-size", ParseUint32), now);
     device.pci_address = ToEvidence(OnPci(device) ? PciAddress(*next++) : std::string(), now);
     device.migration_property =
