@@ -2,14 +2,14 @@
 #include "server/decision/evaluate.h"
 
 #include <algorithm>
-#include <functional>
 #include <set>
 #include <string>
 #include <tuple>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "server/decision/fingerprint.h"
+#include "server/decision/each_fact.h"
+#include "server/decision/rule_rows.h"
 #include "tests/testing/safe_facts.h"
 
 namespace vuf {
@@ -30,63 +30,6 @@ std::vector<Mode> ModesOf(const Verdict& verdict) {
   std::vector<Mode> modes;
   for (const DeviceVerdict& device : verdict.devices) modes.push_back(device.mode);
   return modes;
-}
-
-FsDeviceFacts& Fs(VmFacts& vm, size_t i = 0) { return (*vm.devices.value)[i]; }
-
-// Calls `visit` with the name and a reference of every piece of evidence in the facts.
-template <typename Visit>
-void ForEachBackEndFact(const std::string& at, BackEndFacts& back_end, Visit visit) {
-  visit(at + "socket", back_end.socket);
-  visit(at + "process", back_end.process);
-  visit(at + "process_state", back_end.process_state);
-  visit(at + "executable", back_end.executable);
-  visit(at + "executable_deleted", back_end.executable_deleted);
-  visit(at + "version_line", back_end.version_line);
-  visit(at + "kind", back_end.kind);
-  visit(at + "version", back_end.version);
-  visit(at + "options", back_end.options);
-  visit(at + "features", back_end.features);
-  visit(at + "effective_capabilities", back_end.effective_capabilities);
-  visit(at + "share", back_end.share);
-  visit(at + "front_ends", back_end.front_ends);
-  visit(at + "profile_modes", back_end.profile_modes);
-}
-
-template <typename Visit>
-void ForEachVmFact(const std::string& at, VmFacts& vm, Visit visit) {
-  for (FsDeviceFacts& device : *vm.devices.value) {
-    const std::string below = at + device.id + ".";
-    visit(below + "tag", device.tag);
-    visit(below + "request_queues", device.request_queues);
-    visit(below + "queue_size", device.queue_size);
-    visit(below + "pci_address", device.pci_address);
-    visit(below + "chardev_label", device.chardev_label);
-    visit(below + "chardev", device.chardev);
-    visit(below + "migration_property", device.migration_property);
-    ForEachBackEndFact(below + "back_end.", device.back_end, visit);
-  }
-  visit(at + "monitor", vm.monitor);
-  visit(at + "process", vm.process);
-  visit(at + "uuid", vm.uuid);
-  visit(at + "guest_name", vm.guest_name);
-  visit(at + "qemu_version", vm.qemu_version);
-  visit(at + "run_state", vm.run_state);
-  visit(at + "machine_type", vm.machine_type);
-  visit(at + "started_paused", vm.started_paused);
-  visit(at + "migration_status", vm.migration_status);
-  visit(at + "blocked_reasons", vm.blocked_reasons);
-  visit(at + "capabilities", vm.capabilities);
-  visit(at + "migration_mode", vm.migration_mode);
-  visit(at + "memory_backends", vm.memory_backends);
-  visit(at + "devices", vm.devices);
-}
-
-template <typename Visit>
-void ForEachFact(Facts& facts, Visit visit) {
-  visit("boot_id", facts.boot_id);
-  ForEachVmFact("source.", facts.source, visit);
-  ForEachVmFact("destination.", *facts.destination, visit);
 }
 
 // Facts that only illustrate others, or that matter on the other side only.
@@ -296,50 +239,6 @@ TEST(EvaluateTest, FindingsAreOrderedBySideSubjectAndCode) {
       verdict.blockers.begin(), verdict.blockers.end(), [](const Finding& a, const Finding& b) {
         return std::tie(a.side, a.subject, a.code) < std::tie(b.side, b.subject, b.code);
       }));
-}
-
-TEST(FingerprintTest, IsStable) {
-  // Stored with migrations: a change of this value is a change of the format.
-  EXPECT_EQ(Fingerprint(SafeFacts()), "FINGERPRINT");
-}
-
-TEST(FingerprintTest, ChangesWithWhoTakesPart) {
-  const std::string safe = Fingerprint(SafeFacts());
-  const std::function<void(Facts&)> changes[] = {
-      [](Facts& f) { *f.boot_id.value = "other"; },
-      [](Facts& f) { f.source.process.value->start_ticks += 1; },
-      [](Facts& f) { f.destination->process.value->pid += 1; },
-      [](Facts& f) { *f.destination->uuid.value = "other"; },
-      [](Facts& f) { *Fs(f.source).tag.value = "other"; },
-      [](Facts& f) { Fs(f.source).queue_size.value = 1024; },
-      [](Facts& f) { Fs(f.source).back_end.process.value->pid += 1; },
-      [](Facts& f) { Fs(f.source).back_end.process = Unknown<ProcessId>("gone"); },
-      [](Facts& f) { Fs(*f.destination).back_end.socket.value->file_at_path.inode += 1; },
-      [](Facts& f) { Fs(*f.destination).back_end.share.value->root.inode += 1; },
-      [](Facts& f) { Fs(f.source).chardev.value->filename = "disconnected:unix:/x"; },
-      [](Facts& f) { f.source.devices.value->clear(); },
-      [](Facts& f) { f.destination.reset(); },
-      [](Facts& f) { std::swap(f.source.devices, f.destination->devices); },
-  };
-  std::set<std::string> seen = {safe};
-  for (const auto& change : changes) {
-    Facts facts = SafeFacts();
-    change(facts);
-    EXPECT_TRUE(seen.insert(Fingerprint(facts)).second);
-  }
-}
-
-TEST(FingerprintTest, DoesNotChangeWithWhatAMigrationChanges) {
-  Facts facts = SafeFacts();
-  facts.now += absl::Minutes(1);
-  *facts.source.run_state.value = "finish-migrate";
-  *facts.source.migration_status.value = "pre-switchover";
-  (*facts.source.capabilities.value)["return-path"] = true;
-  ForEachFact(facts, [](const std::string&, auto& evidence) {
-    evidence.observed_at += absl::Minutes(1);
-    evidence.detail = "later";
-  });
-  EXPECT_EQ(Fingerprint(facts), Fingerprint(SafeFacts()));
 }
 
 }  // namespace

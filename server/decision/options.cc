@@ -37,13 +37,8 @@ std::optional<Option> NeedOption(const DeviceView& device, const std::string& na
   return std::nullopt;
 }
 
-std::string OptionPair::Differ() const {
-  return absl::StrFormat("--%s is %s at the source and %s at the destination", name, source,
-                         destination);
-}
-
-std::vector<OptionPair> NeedOptionPairs(const World& world, Report& report) {
-  std::vector<OptionPair> pairs;
+std::vector<OptionDifference> NeedOptionDifferences(const World& world, Report& report) {
+  std::vector<OptionDifference> differences;
   for (const DevicePair& pair : world.pairs()) {
     const auto source = report.Need(pair.source, fact::kOptions);
     const auto destination = report.Need(pair.destination, fact::kOptions);
@@ -52,13 +47,17 @@ std::vector<OptionPair> NeedOptionPairs(const World& world, Report& report) {
     for (const auto& [name, value] : *source) names.insert(name);
     for (const auto& [name, value] : *destination) names.insert(name);
     for (const std::string& name : names) {
-      OptionPair found = {pair, name, ValueOr(*source, name), ValueOr(*destination, name), {}};
-      found.evidence = {source.CiteAs(name, found.source),
-                        destination.CiteAs(name, found.destination)};
-      pairs.push_back(std::move(found));
+      const std::string from = ValueOr(*source, name);
+      const std::string to = ValueOr(*destination, name);
+      if (from == to) continue;
+      differences.push_back(
+          {pair,
+           name,
+           {source.CiteAs(name, from), destination.CiteAs(name, to)},
+           absl::StrFormat("--%s is %s at the source and %s at the destination.", name, from, to)});
     }
   }
-  return pairs;
+  return differences;
 }
 
 std::optional<Drift> DriftOf(const std::string& option) {

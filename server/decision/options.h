@@ -24,19 +24,16 @@ struct Option {
 // is then reported.
 std::optional<Option> NeedOption(const DeviceView& device, const std::string& name, Report& report);
 
-// One option whose values differ, or that either side has.
-struct OptionPair {
+// An option that a device and its counterpart have with different values.
+struct OptionDifference {
   DevicePair devices;
   std::string name;
-  // "(not given)" when absent.
-  std::string source;
-  std::string destination;
   std::vector<CitedFact> evidence;
-
-  std::string Differ() const;
+  // For people.
+  std::string message;
 };
-// All options that either side of a pair has, of whatever kind of back-end.
-std::vector<OptionPair> NeedOptionPairs(const World& world, Report& report);
+// All of them, of whatever kind of back-end.
+std::vector<OptionDifference> NeedOptionDifferences(const World& world, Report& report);
 
 // How the table classifies an option; absent for an option it does not know.
 std::optional<Drift> DriftOf(const std::string& option);

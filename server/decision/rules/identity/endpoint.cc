@@ -1,4 +1,6 @@
 // Who is at the other end of the device's socket, and is it who it should be?
+#include <set>
+
 #include "absl/strings/match.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
@@ -54,10 +56,12 @@ void CheckUsedBySeveral(const World& world, Report& report) {
     const auto chardev = report.Need(device, fact::kChardev);
     if (!chardev) continue;
     const auto it = vms_by_path.find(chardev->socket_path);
-    if (it == vms_by_path.end() || it->second.size() < 2) continue;
+    if (it == vms_by_path.end()) continue;
+    const std::set<std::string> vms(it->second.begin(), it->second.end());
+    if (vms.size() < 2) continue;
     report.Add(device.subject(),
                absl::StrFormat("The socket %s is used by several VMs: %s.", chardev->socket_path,
-                               absl::StrJoin(it->second, ", ")),
+                               absl::StrJoin(vms, ", ")),
                {chardev.Cite()});
   }
 }

@@ -22,8 +22,8 @@ void CheckRestarted(const World& world, Report& report) {
     const auto socket = report.Need(device, fact::kSocket);
     if (!chardev || !process || !socket) continue;
     for (const RegisteredEndpoint* endpoint : EndpointsAt(world, chardev->socket_path)) {
-      const bool same_process = !endpoint->process || *endpoint->process == *process;
-      const bool same_file = !endpoint->socket_file || *endpoint->socket_file == socket->bound_file;
+      const bool same_process = endpoint->process == *process;
+      const bool same_file = endpoint->socket_file == socket->bound_file;
       if (same_process && same_file) continue;
       report.Add(device.subject(),
                  absl::StrFormat("%s was registered with another back-end than the one that serves "
@@ -42,7 +42,7 @@ void CheckBoot(const World& world, Report& report) {
     const auto chardev = report.Need(device, fact::kChardev);
     if (!chardev) continue;
     for (const RegisteredEndpoint* endpoint : EndpointsAt(world, chardev->socket_path)) {
-      if (endpoint->boot_id.empty() || endpoint->boot_id == *boot) continue;
+      if (endpoint->boot_id == *boot) continue;
       report.Add(device.subject(),
                  absl::StrFormat("%s was last seen before the host was restarted.", endpoint->name),
                  {boot.Cite()});

@@ -1,5 +1,6 @@
 // Options that differ between the sides. virtiofsd compares none of these itself.
-#include "absl/strings/str_cat.h"
+#include <optional>
+
 #include "server/decision/options.h"
 #include "server/decision/report.h"
 #include "server/decision/rule.h"
@@ -7,11 +8,13 @@
 namespace vuf {
 namespace {
 
-void CheckDrift(const World& world, Report& report, Drift drift) {
-  for (const OptionPair& option : NeedOptionPairs(world, report)) {
-    if (option.source == option.destination || DriftOf(option.name) != drift) continue;
-    report.Add(option.devices.destination.subject(), absl::StrCat(option.Differ(), "."),
-               option.evidence);
+void Add(const OptionDifference& option, Report& report) {
+  report.Add(option.devices.destination.subject(), option.message, option.evidence);
+}
+
+void CheckDrift(const World& world, Report& report, std::optional<Drift> drift) {
+  for (const OptionDifference& option : NeedOptionDifferences(world, report)) {
+    if (DriftOf(option.name) == drift) Add(option, report);
   }
 }
 
@@ -24,18 +27,12 @@ void CheckSuspicious(const World& world, Report& report) {
 }
 
 void CheckUnrecognised(const World& world, Report& report) {
-  for (const OptionPair& option : NeedOptionPairs(world, report)) {
-    if (option.source == option.destination || DriftOf(option.name)) continue;
-    report.Add(option.devices.destination.subject(), absl::StrCat(option.Differ(), "."),
-               option.evidence);
-  }
+  CheckDrift(world, report, std::nullopt);
 }
 
 void CheckOne(const World& world, Report& report, const char* name) {
-  for (const OptionPair& option : NeedOptionPairs(world, report)) {
-    if (option.name != name || option.source == option.destination) continue;
-    report.Add(option.devices.destination.subject(), absl::StrCat(option.Differ(), "."),
-               option.evidence);
+  for (const OptionDifference& option : NeedOptionDifferences(world, report)) {
+    if (option.name == name) Add(option, report);
   }
 }
 
