@@ -96,9 +96,8 @@ Gathered Gatherer::Gather(const GatherRequest& request, absl::Time deadline) {
   // A monitor serves one client: asked a second time it would not answer.
   const bool same_monitor = request.destination_socket == request.source_socket;
   if (request.destination_socket.has_value() && !same_monitor) {
-    destination = std::async(std::launch::async, [&] {
-      return ObserveSide(*request.destination_socket, deadline);
-    });
+    destination = std::async(std::launch::async,
+                             [&] { return ObserveSide(*request.destination_socket, deadline); });
   }
   Side source = ObserveSide(request.source_socket, deadline);
   gathered.facts.source = std::move(source.facts);

@@ -25,8 +25,8 @@ absl::Status StartDestination(Monitor& destination, const Clock& clock, absl::Ti
     if (!last.ok() && clock.Now() >= limit) return last;
     if (!last.ok()) absl::SleepFor(kSlice);
     const absl::Status cont = destination.Do(Hypervisor::Act::kCont);
-    last = cont.ok() ? absl::DeadlineExceededError("`cont` was accepted but it does not run")
-                     : cont;
+    last =
+        cont.ok() ? absl::DeadlineExceededError("`cont` was accepted but it does not run") : cont;
   }
 }
 

@@ -81,9 +81,9 @@ absl::StatusOr<Ledger::Added> Ledger::ReplayLocked(const RequestKey& key) const 
   const auto it = requests_.find(key.request_id);
   if (key.request_id.empty() || it == requests_.end()) return Added{};
   if (it->second.digest != key.arguments_digest) {
-    return absl::AlreadyExistsError(absl::StrCat(
-        "request_id \"", key.request_id, "\" was used for another migration: ",
-        it->second.migration, "; use a new one, or repeat that request unchanged"));
+    return absl::AlreadyExistsError(
+        absl::StrCat("request_id \"", key.request_id, "\" was used for another migration: ",
+                     it->second.migration, "; use a new one, or repeat that request unchanged"));
   }
   const auto entry = entries_.find(it->second.migration);
   if (entry == entries_.end() || entry->second.pending) {
@@ -108,8 +108,8 @@ absl::Status Ledger::CheckRoom(const v1::Migration& migration) const {
     }
     const std::string& socket = migration.destination().same_host().qmp_socket();
     if (other.destination().same_host().qmp_socket() == socket) {
-      return absl::AbortedError(absl::StrCat("destination ", socket, " is taken by ", name,
-                                             " of ", other.vm()));
+      return absl::AbortedError(
+          absl::StrCat("destination ", socket, " is taken by ", name, " of ", other.vm()));
     }
   }
   if (running_.size() < limits_.running) return absl::OkStatus();

@@ -152,9 +152,9 @@ absl::StatusOr<v1::Migration> Ledger::Cancel(const std::string& name) {
           absl::StrCat(name, " has ended: ", StateName(entry.record.state())));
     }
     if (entry.committing || entry.record.state() == v1::Migration::STATE_COMMITTED) {
-      return absl::FailedPreconditionError(absl::StrCat(
-          name, " is being committed (", StateName(entry.record.state()),
-          "): the VM goes on at the destination"));
+      return absl::FailedPreconditionError(absl::StrCat(name, " is being committed (",
+                                                        StateName(entry.record.state()),
+                                                        "): the VM goes on at the destination"));
     }
     if (entry.stop != Stop::kNone) return entry.record;
     entry.stop = Stop::kCancel;

@@ -62,8 +62,8 @@ VmFacts TestVm(const std::string& qmp_socket, const std::string& fs_socket, int 
 BackEndFacts TestBackEnd(const std::string& fs_socket, int pid) {
   BackEndFacts back_end;
   const uint64_t inode = static_cast<uint64_t>(pid);
-  back_end.socket = Known(SocketFacts{fs_socket, {1, inode}, {1, inode}, inode},
-                          Source::kSockDiag, absl::Now());
+  back_end.socket =
+      Known(SocketFacts{fs_socket, {1, inode}, {1, inode}, inode}, Source::kSockDiag, absl::Now());
   back_end.process = Known(ProcessId{pid, 2000}, Source::kProcfs, absl::Now());
   back_end.process_state = Known(ProcessState::kRunning, Source::kProcfs, absl::Now());
   return back_end;
@@ -107,8 +107,7 @@ absl::Status MigrationWorld::TryStart() {
     registry = *std::move(opened);
   }
   RegisterVm(*registry, kVm, kSource);
-  gatherer = std::make_unique<Gatherer>(&qemu, &host, registry.get(), &clock,
-                                        options.qmp_timeout);
+  gatherer = std::make_unique<Gatherer>(&qemu, &host, registry.get(), &clock, options.qmp_timeout);
   auto opened = Migrator::Open(gatherer.get(), &qemu, registry.get(), &store, &clock, options,
                                [](const v1::Migration&) {});
   if (opened.ok()) migrator = *std::move(opened);

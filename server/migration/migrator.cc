@@ -16,13 +16,18 @@ namespace {
 
 class MigratorImpl : public Migrator {
  public:
-  MigratorImpl(Gatherer* gatherer, HypervisorConnector* connector, Registry* registry,
-               Store* store, const Clock* clock, const Options& options, Observer observer)
-      : ledger_(store, clock, {options.max_concurrent, options.history_limit},
-                std::move(observer)),
-        parts_{gatherer,         connector,           registry,
-               &ledger_,         clock,               options.evaluate,
-               options.qmp_timeout, options.settle_timeout, options.default_timeout} {}
+  MigratorImpl(Gatherer* gatherer, HypervisorConnector* connector, Registry* registry, Store* store,
+               const Clock* clock, const Options& options, Observer observer)
+      : ledger_(store, clock, {options.max_concurrent, options.history_limit}, std::move(observer)),
+        parts_{gatherer,
+               connector,
+               registry,
+               &ledger_,
+               clock,
+               options.evaluate,
+               options.qmp_timeout,
+               options.settle_timeout,
+               options.default_timeout} {}
   ~MigratorImpl() override { Shutdown(); }
 
   absl::Status Start() {
@@ -62,8 +67,7 @@ class MigratorImpl : public Migrator {
   bool shut_down_ ABSL_GUARDED_BY(mu_) = false;
 };
 
-absl::StatusOr<v1::Migration> MigratorImpl::Create(v1::Migration migration,
-                                                   const RequestKey& key) {
+absl::StatusOr<v1::Migration> MigratorImpl::Create(v1::Migration migration, const RequestKey& key) {
   Reap();
   // Before anything else: a retry is answered even when the VM was removed meanwhile.
   absl::StatusOr<Ledger::Added> added = ledger_.Replay(key);

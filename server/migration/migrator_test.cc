@@ -37,11 +37,11 @@ TEST_F(MigratorTest, MovesTheGuestInThisOrder) {
   EXPECT_EQ(migration.message(), "");
   EXPECT_EQ(migration.verdict().decision(), v1::DECISION_ALLOW);
   EXPECT_EQ(migration.progress().qemu_status(), "completed");
-  EXPECT_THAT(world_.qemu.Actions(),
-              ElementsAre("/run/a.qmp Configure", "/run/b.qmp Configure",
-                          "/run/b.qmp PrepareIncoming", "/run/a.qmp StartOutgoing",
-                          "/run/a.qmp MigrateContinue", "/run/b.qmp Cont", "/run/b.qmp Configure",
-                          "/run/a.qmp Configure"));
+  EXPECT_THAT(
+      world_.qemu.Actions(),
+      ElementsAre("/run/a.qmp Configure", "/run/b.qmp Configure", "/run/b.qmp PrepareIncoming",
+                  "/run/a.qmp StartOutgoing", "/run/a.qmp MigrateContinue", "/run/b.qmp Cont",
+                  "/run/b.qmp Configure", "/run/a.qmp Configure"));
   EXPECT_TRUE(world_.DestinationRuns());
   EXPECT_EQ(world_.qemu.RunState(kSource), "postmigrate");
   EXPECT_FALSE(world_.qemu.SplitBrain());
@@ -51,9 +51,8 @@ TEST_F(MigratorTest, MovesTheGuestInThisOrder) {
 
 TEST_F(MigratorTest, TheCommitIsDurableBeforeTheDestinationIsToldToRun) {
   v1::Migration::State stored = v1::Migration::STATE_UNSPECIFIED;
-  world_.qemu.Before(kDestination, FakeCall::kCont, [&] {
-    stored = world_.StoredState(world_.migrator->List().front().name());
-  });
+  world_.qemu.Before(kDestination, FakeCall::kCont,
+                     [&] { stored = world_.StoredState(world_.migrator->List().front().name()); });
   world_.Migrate();
   EXPECT_EQ(stored, v1::Migration::STATE_COMMITTED);
 }
@@ -129,8 +128,7 @@ TEST_F(MigratorTest, CancelWhileMemoryIsCopied) {
   EXPECT_TRUE(world_.SourceRuns());
   EXPECT_EQ(world_.qemu.MigrationStatus(kSource), "cancelled");
   EXPECT_FALSE(world_.qemu.Settings(kSource).capabilities["pause-before-switchover"]);
-  EXPECT_EQ(world_.migrator->Cancel(name).status().code(),
-            absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(world_.migrator->Cancel(name).status().code(), absl::StatusCode::kFailedPrecondition);
 }
 
 TEST_F(MigratorTest, CancelAtPreSwitchover) {
@@ -228,8 +226,7 @@ TEST_F(MigratorTest, AnUnknownVmIsNotFound) {
 
 TEST_F(MigratorTest, WhatCannotBeWrittenIsNotAccepted) {
   world_.store.FailWrites(absl::ResourceExhaustedError("the disk is full"));
-  EXPECT_EQ(world_.Create(world_.Request()).status().code(),
-            absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(world_.Create(world_.Request()).status().code(), absl::StatusCode::kResourceExhausted);
   EXPECT_THAT(world_.migrator->List(), IsEmpty());
   EXPECT_EQ(world_.migrator->RunningMigrationOf(kVm), "");
   EXPECT_EQ(world_.Migrate().state(), v1::Migration::STATE_SUCCEEDED);

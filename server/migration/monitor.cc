@@ -55,8 +55,7 @@ absl::Status Monitor::Do(Hypervisor::Act act) {
 
 absl::Status Monitor::Reconnect() {
   hypervisor_.reset();
-  absl::StatusOr<std::unique_ptr<Hypervisor>> hypervisor =
-      connector_->Connect(socket_, Deadline());
+  absl::StatusOr<std::unique_ptr<Hypervisor>> hypervisor = connector_->Connect(socket_, Deadline());
   if (!hypervisor.ok()) return hypervisor.status();
   hypervisor_ = *std::move(hypervisor);
   absl::Status same = CheckProcess();
@@ -69,9 +68,9 @@ absl::Status Monitor::CheckProcess() {
   absl::StatusOr<VmFacts> facts = Observe();
   if (!facts.ok()) return facts.status();
   if (!facts->process.known() || *facts->process.value == *expected_) return absl::OkStatus();
-  return absl::UnavailableError(absl::StrCat(
-      "another QEMU answers at ", socket_, " now: pid ", facts->process.value->pid, " instead of ",
-      expected_->pid, "; the one that was there is gone"));
+  return absl::UnavailableError(absl::StrCat("another QEMU answers at ", socket_, " now: pid ",
+                                             facts->process.value->pid, " instead of ",
+                                             expected_->pid, "; the one that was there is gone"));
 }
 
 absl::StatusOr<Monitor::Standing> Monitor::StandingNow() {

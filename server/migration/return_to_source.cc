@@ -83,8 +83,11 @@ Return ResumeSource(Monitor& source, Monitor& destination, const Clock& clock,
   }
   const absl::Status resumed = ContSource(source, clock, options.limit);
   if (resumed.ok()) {
-    return {Return::Where::kSource,
-            absl::StrCat("The source had handed over and was resumed (run state running).", trap)};
+    return {
+        Return::Where::kSource,
+        absl::StrCat("The guest is at the source, which was resumed after it had handed over (run "
+                     "state running).",
+                     trap)};
   }
   return {Return::Where::kUnknown,
           absl::StrCat("The source holds the guest, stopped, and could not be resumed (",
@@ -109,8 +112,8 @@ Return ReturnToSource(Monitor& source, Monitor& destination, const Clock& clock,
                            "), so where the guest stands is not known; vufd has not started the "
                            "destination. Look at both before anything is resumed.")};
     }
-    last = absl::StrCat("migration ", standing->migration.status, ", run state ",
-                        standing->run_state);
+    last =
+        absl::StrCat("migration ", standing->migration.status, ", run state ", standing->run_state);
     const std::string& status = standing->migration.status;
     if (MigrationUnderWay(status)) {
       // Fails only when it is too late or the connection breaks; both show at the next look.

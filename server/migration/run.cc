@@ -73,10 +73,9 @@ absl::Status Run::CheckStop() const {
       break;
   }
   if (parts_.clock->Now() < deadline_) return absl::OkStatus();
-  return absl::DeadlineExceededError(
-      absl::StrCat("timed out: the migration's timeout of ",
-                   absl::FormatDuration(TimeoutOf(migration_, parts_.default_timeout)),
-                   " is over"));
+  return absl::DeadlineExceededError(absl::StrCat(
+      "timed out: the migration's timeout of ",
+      absl::FormatDuration(TimeoutOf(migration_, parts_.default_timeout)), " is over"));
 }
 
 absl::Status Run::Evaluate() {
@@ -84,9 +83,8 @@ absl::Status Run::Evaluate() {
   if (absl::Status stop = CheckStop(); !stop.ok()) return stop;
   decided_ = std::move(gathered.facts);
   const Verdict verdict = parts_.evaluate(decided_);
-  parts_.ledger->Show(name(), [&](v1::Migration& migration) {
-    *migration.mutable_verdict() = ToProto(verdict);
-  });
+  parts_.ledger->Show(
+      name(), [&](v1::Migration& migration) { *migration.mutable_verdict() = ToProto(verdict); });
   if (!verdict.allow) {
     refused_ = true;
     parts_.ledger->End(name(), v1::Migration::STATE_REFUSED, "");
@@ -120,8 +118,8 @@ absl::Status Run::SourceEnded(const std::string& status) {
         "the source QEMU completed without waiting at pre-switchover");
   }
   return absl::FailedPreconditionError(
-      absl::StrCat("the source QEMU's migration ended as \"", status, "\": ",
-                   info->error_desc.empty() ? "QEMU gives no reason" : info->error_desc));
+      absl::StrCat("the source QEMU's migration ended as \"", status,
+                   "\": ", info->error_desc.empty() ? "QEMU gives no reason" : info->error_desc));
 }
 
 absl::Status Run::AwaitSource(absl::string_view wanted) {
@@ -165,12 +163,12 @@ absl::Status Run::SwitchOver() {
   if (absl::Status stop = CheckStop(); !stop.ok()) return stop;
   const std::vector<std::string> changes = ChangesSince(decided_, now);
   if (!changes.empty()) {
-    return absl::AbortedError(absl::StrCat("not switched over, because this is not what was judged:"
-                                           " ",
-                                           absl::StrJoin(changes, "; ")));
+    return absl::AbortedError(
+        absl::StrCat("not switched over, because this is not what was judged:"
+                     " ",
+                     absl::StrJoin(changes, "; ")));
   }
-  return Explain("migrate-continue at the source",
-                 source_.Do(Hypervisor::Act::kMigrateContinue));
+  return Explain("migrate-continue at the source", source_.Do(Hypervisor::Act::kMigrateContinue));
 }
 
 // `completed` at the source alone proves nothing: a destination may have died over the state.
@@ -205,17 +203,17 @@ absl::Status Run::CheckDestination() {
   absl::StatusOr<VmFacts> facts = destination_.Observe();
   if (!facts.ok()) return Explain("looking at the destination QEMU", facts.status());
   if (facts->run_state.value != "paused") {
-    return absl::FailedPreconditionError(
-        absl::StrCat("the destination's run state is \"", facts->run_state.value.value_or("unknown"),
-                     "\" instead of \"paused\""));
+    return absl::FailedPreconditionError(absl::StrCat("the destination's run state is \"",
+                                                      facts->run_state.value.value_or("unknown"),
+                                                      "\" instead of \"paused\""));
   }
   if (!facts->devices.known()) {
     return absl::FailedPreconditionError("the destination's devices can not be listed any more");
   }
   for (const FsDeviceFacts& device : *facts->devices.value) {
     if (device.chardev.known() && device.chardev.value->connected) continue;
-    return absl::FailedPreconditionError(absl::StrCat(
-        "the destination's device ", device.subject(), " has lost its back-end"));
+    return absl::FailedPreconditionError(
+        absl::StrCat("the destination's device ", device.subject(), " has lost its back-end"));
   }
   return absl::OkStatus();
 }

@@ -15,12 +15,12 @@ namespace vuf {
 // finds it also looks at the source before it does anything.
 absl::Status Run::Commit() {
   if (!parts_.ledger->ClaimCommit(name())) return CheckStop();
-  return Explain("writing the commit",
-                 parts_.ledger->Advance(
-                     name(), v1::Migration::STATE_COMMITTED, [&](v1::Migration& migration) {
-                       FillProgress(outcome_, *migration.mutable_progress());
-                       if (!guest_was_running()) migration.set_message(kStaysPaused);
-                     }));
+  return Explain(
+      "writing the commit",
+      parts_.ledger->Advance(name(), v1::Migration::STATE_COMMITTED, [&](v1::Migration& migration) {
+        FillProgress(outcome_, *migration.mutable_progress());
+        if (!guest_was_running()) migration.set_message(kStaysPaused);
+      }));
 }
 
 void Run::HandOver() {
@@ -66,9 +66,8 @@ void Run::GoBack(const absl::Status& why) {
   }
   const bool asked = parts_.ledger->StopRequested(name()) != Ledger::Stop::kNone;
   parts_.ledger->End(name(),
-                     asked && back.where == Return::Where::kSource
-                         ? v1::Migration::STATE_CANCELLED
-                         : v1::Migration::STATE_FAILED,
+                     asked && back.where == Return::Where::kSource ? v1::Migration::STATE_CANCELLED
+                                                                   : v1::Migration::STATE_FAILED,
                      message);
 }
 

@@ -56,9 +56,11 @@ absl::Status Run::Prepare() {
 // pause-before-switchover: the moment at which identities are checked a last time.
 absl::Status Run::ConfigureSource() {
   MigrationSettings wanted;
-  wanted.capabilities = {{"return-path", true}, {"events", true}, {"pause-before-switchover", true}};
+  wanted.capabilities = {
+      {"return-path", true}, {"events", true}, {"pause-before-switchover", true}};
   wanted.mode = NormalMode(decided_.source);
-  if (migration_.has_downtime_limit()) wanted.downtime_limit = FromProto(migration_.downtime_limit());
+  if (migration_.has_downtime_limit())
+    wanted.downtime_limit = FromProto(migration_.downtime_limit());
   if (migration_.max_bandwidth_bytes_per_second() > 0) {
     wanted.max_bandwidth = migration_.max_bandwidth_bytes_per_second();
   }
@@ -85,9 +87,8 @@ absl::Status Run::CheckBlockedReasons() {
         "blocked-reasons in mode normal are unknown: ", facts->blocked_reasons.detail));
   }
   if (facts->blocked_reasons.value->empty()) return absl::OkStatus();
-  return absl::FailedPreconditionError(
-      absl::StrCat("in mode normal the source QEMU says: ",
-                   absl::StrJoin(*facts->blocked_reasons.value, "; ")));
+  return absl::FailedPreconditionError(absl::StrCat(
+      "in mode normal the source QEMU says: ", absl::StrJoin(*facts->blocked_reasons.value, "; ")));
 }
 
 absl::Status Run::ConnectStream() {
@@ -116,8 +117,8 @@ std::string Run::Restore(Monitor& side, absl::string_view name,
   if (!status.ok() && side.Reconnect().ok()) status = side.Configure(*before).status();
   before.reset();
   if (status.ok()) return "";
-  return absl::StrCat(" The ", name, "'s migration settings could not be put back: ",
-                      status.message(), ".");
+  return absl::StrCat(" The ", name,
+                      "'s migration settings could not be put back: ", status.message(), ".");
 }
 
 }  // namespace vuf

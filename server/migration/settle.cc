@@ -61,15 +61,14 @@ class Settlement {
     ReturnOptions options;
     options.limit = limit_;
     const Return back = ReturnToSource(source_, destination_, *parts_.clock, options);
-    const std::string start =
-        "vufd ended while the migration was under way, before its commit. ";
+    const std::string start = "vufd ended while the migration was under way, before its commit. ";
     switch (back.where) {
       case Return::Where::kSource:
       case Return::Where::kSourceOther:
         ForgetPause();
-        return End(v1::Migration::STATE_FAILED,
-                   absl::StrCat(start, "What was left of it was cancelled at restart. ",
-                                back.message));
+        return End(
+            v1::Migration::STATE_FAILED,
+            absl::StrCat(start, "What was left of it was cancelled at restart. ", back.message));
       case Return::Where::kHandedOver:
         return End(v1::Migration::STATE_INTERRUPTED, absl::StrCat(start, HandedOver()));
       case Return::Where::kDestination:
@@ -80,8 +79,11 @@ class Settlement {
 
   std::string HandedOver() const {
     return absl::StrCat(
-        "The source (", source_.socket(), ") has handed over and is stopped; vufd did not start "
-        "the destination (", destination_.socket(), "). Look whether the destination runs. If it "
+        "The source (", source_.socket(),
+        ") has handed over and is stopped; vufd did not start "
+        "the destination (",
+        destination_.socket(),
+        "). Look whether the destination runs. If it "
         "does, the VM is there: never resume the source. If it is paused and its query-migrate "
         "says completed, `cont` it. If it is gone or failed, make sure that it is gone and `cont` "
         "the source. Never both.");
@@ -100,11 +102,10 @@ class Settlement {
     // A commit whose write was reported as failed may be on the disk all the same; vufd then went
     // back to the source. So only a source that is seen stopped allows a `cont` here.
     absl::StatusOr<Monitor::Standing> here = SourceStanding();
-    if (!here.ok()) return Unclear(absl::StrCat("it is paused, and the source: ",
-                                                here.status().message()));
+    if (!here.ok())
+      return Unclear(absl::StrCat("it is paused, and the source: ", here.status().message()));
     if (here->run_state != "postmigrate") {
-      return Unclear(absl::StrCat("it is paused, but the source's run state is ",
-                                  here->run_state));
+      return Unclear(absl::StrCat("it is paused, but the source's run state is ", here->run_state));
     }
     if (stays_paused) return Succeeded(kStaysPaused);
     const absl::Status started = StartDestination(destination_, *parts_.clock, limit_);

@@ -1,0 +1,122 @@
+#include "server/migration/identity.h"
+
+#include <functional>
+#include <string>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "server/migration/migration_world.h"
+
+namespace vuf {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+Facts Decided() {
+  Facts facts;
+  facts.boot_id = Known(std::string("boot"), Source::kProcfs, absl::Now());
+  facts.source = TestVm(kSource, kSourceFs, 100, "running");
+  facts.destination = TestVm(kDestination, kDestinationFs, 101, "inmigrate");
+  facts.source.devices.value->front().back_end = TestBackEnd(kSourceFs, 200);
+  facts.destination->devices.value->front().back_end = TestBackEnd(kDestinationFs, 201);
+  facts.endpoints.push_back(
+      {"endpoints/a", kSourceFs, ProcessId{200, 2000}, FileId{1, 200}, "boot", 3});
+  return facts;
+}
+
+Facts AtPreSwitchover() {
+  Facts facts = Decided();
+  facts.source.run_state.value = "finish-migrate";
+  facts.source.migration_status.value = "pre-switchover";
+  facts.destination->migration_status.value = "active";
+  return facts;
+}
+
+TEST(IdentityTest, TheSameWorldMaySwitchOver) {
+  EXPECT_THAT(ChangesSince(Decided(), AtPreSwitchover()), IsEmpty());
+}
+
+struct Spoiled {
+  const char* what;
+  std::function<void(Facts&)> spoil;
+  const char* words;
+};
+
+void PrintTo(const Spoiled& spoiled, std::ostream* out) { *out << spoiled.what; }
+
+FsDeviceFacts& Fs(VmFacts& vm) { return vm.devices.value->front(); }
+
+class SpoiledTest : public ::testing::TestWithParam<Spoiled> {};
+
+TEST_P(SpoiledTest, IsNotSwitchedOver) {
+  Facts now = AtPreSwitchover();
+  GetParam().spoil(now);
+  EXPECT_THAT(ChangesSince(Decided(), now), ElementsAre(HasSubstr(GetParam().words)));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    OneThing, SpoiledTest,
+    ::testing::Values(
+        Spoiled{"boot", [](Facts& f) { f.boot_id.value = "other"; }, "boot id"},
+        Spoiled{"source monitor", [](Facts& f) { f.source.monitor.value.reset(); },
+                "source: the monitor does not answer"},
+        Spoiled{"destination process",
+                [](Facts& f) {
+                  f.destination->process.value = ProcessId{101, 5};
+                },
+                "destination: the QEMU process"},
+        Spoiled{"source run state", [](Facts& f) { f.source.run_state.value = "running"; },
+                "source: the run state is \"running\""},
+        Spoiled{"source status", [](Facts& f) { f.source.migration_status.value = "active"; },
+                "migration status"},
+        Spoiled{"destination ran", [](Facts& f) { f.destination->run_state.value = "running"; },
+                "destination: the run state"},
+        Spoiled{"destination would run by itself",
+                [](Facts& f) { f.destination->started_paused.value = false; }, "-S"},
+        Spoiled{"unplugged", [](Facts& f) { f.source.devices.value->clear(); }, "unplugged"},
+        Spoiled{"plugged",
+                [](Facts& f) {
+                  f.source.devices.value->push_back(Fs(f.source));
+                  f.source.devices.value->back().qom_path = "/machine/peripheral/fs1";
+                  f.source.devices.value->back().id = "fs1";
+                },
+                "device fs1 was plugged"},
+        Spoiled{"devices unknown", [](Facts& f) { f.source.devices.value.reset(); },
+                "could not be listed"},
+        Spoiled{"back-end process",
+                [](Facts& f) {
+                  Fs(f.source).back_end.process.value = ProcessId{200, 9};
+                },
+                "from pid 200 started at tick 2000 to pid 200 started at tick 9"},
+        Spoiled{
+            "back-end process unknown",
+            [](Facts& f) { Fs(f.source).back_end.process = Unknown<ProcessId>("no such process"); },
+            "can no longer be told (no such process)"},
+        Spoiled{"back-end stopped",
+                [](Facts& f) {
+                  Fs(*f.destination).back_end.process_state.value = ProcessState::kStopped;
+                },
+                "not running"},
+        Spoiled{"socket rebound",
+                [](Facts& f) { Fs(f.source).back_end.socket.value->file_at_path.inode = 7; },
+                "socket"},
+        Spoiled{"share",
+                [](Facts& f) {
+                  Fs(f.source).back_end.share = Known(ShareId{}, Source::kFileSystem, absl::Now());
+                },
+                "shared directory"},
+        Spoiled{"generation", [](Facts& f) { f.endpoints.front().generation = 4; },
+                "registry: endpoints/a"},
+        Spoiled{"no destination", [](Facts& f) { f.destination.reset(); }, "not known"}));
+
+TEST(IdentityTest, ALostConnectionIsNamedAsSuch) {
+  Facts now = AtPreSwitchover();
+  Fs(*now.destination).chardev.value->connected = false;
+  EXPECT_THAT(ChangesSince(Decided(), now),
+              ::testing::Contains(HasSubstr("not connected to its back-end")));
+}
+
+}  // namespace
+}  // namespace vuf
