@@ -37,8 +37,8 @@ int KindOf(Table table) {
 // FNV-1a over kind, key and value with their lengths: against accidents, not against attackers.
 int64_t Digest(int kind, absl::string_view key, absl::string_view value) {
   uint64_t hash = 0xcbf29ce484222325;
-  for (const absl::string_view part :
-       {absl::string_view(absl::StrCat(kind, ":", key.size(), ":")), key, value}) {
+  const std::string head = absl::StrCat(kind, ":", key.size(), ":");
+  for (const absl::string_view part : {absl::string_view(head), key, value}) {
     for (const char c : part) {
       hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
     }

@@ -42,6 +42,15 @@ TEST(SqliteStoreTest, WhatWasWrittenIsThereAfterReopen) {
   EXPECT_THAT(Rows(*store, Table::kMigrations), IsEmpty());
 }
 
+// Stored digests are checked by later builds.
+TEST(SqliteStoreTest, DigestIsTheSameInEveryBuild) {
+  const TempDir dir;
+  ASSERT_TRUE(MustOpen(dir.path())->Write({{Table::kVms, "vms/a", "x"}}).ok());
+  absl::StatusOr<SqliteConnection> db = SqliteConnection::Open(dir.file("vufd.db"));
+  ASSERT_TRUE(db.ok()) << db.status();
+  EXPECT_EQ(*db->QueryInt("SELECT digest FROM records"), -4770678681184544929);
+}
+
 TEST(SqliteStoreTest, RecordsAreOrderedByKey) {
   const TempDir dir;
   const auto store = MustOpen(dir.path());
