@@ -128,7 +128,10 @@ int Main(int argc, char** argv) {
   absl::StatusOr<Config> config = ParseConfig("");
   if (!arguments.config.empty()) config = LoadConfig(arguments.config);
   if (!config.ok()) return Fail(kUsageError, config.status());
-  if (arguments.check_config) return kGood;
+  if (arguments.check_config) {
+    printf("the configuration is good\n");
+    return kGood;
+  }
   return Run(*config);
 }
 

@@ -1,0 +1,83 @@
+// The whole API on a real unix socket, over a host and QEMUs that are fakes.
+#ifndef VUFD_TESTS_COMPONENT_API_WORLD_H_
+#define VUFD_TESTS_COMPONENT_API_WORLD_H_
+
+#include <memory>
+#include <string>
+
+#include "absl/time/time.h"
+#include "grpcpp/channel.h"
+#include "grpcpp/client_context.h"
+#include "server/base/clock.h"
+#include "server/discovery/fake_discovery.h"
+#include "server/hypervisor/fake_hypervisor.h"
+#include "server/metrics/metrics.h"
+#include "server/migration/gather.h"
+#include "server/migration/migrator.h"
+#include "server/registry/registry.h"
+#include "server/service/api_server.h"
+#include "server/store/fake_store.h"
+#include "vuf/v1/back_end_profile.grpc.pb.h"
+#include "vuf/v1/endpoint.grpc.pb.h"
+#include "vuf/v1/migration.grpc.pb.h"
+#include "vuf/v1/vm.grpc.pb.h"
+
+namespace vuf {
+
+// A directory that is removed with everything in it.
+class TempDirectory {
+ public:
+  TempDirectory();
+  ~TempDirectory();
+  TempDirectory(const TempDirectory&) = delete;
+  TempDirectory& operator=(const TempDirectory&) = delete;
+  std::string Path(const std::string& name) const { return path_ + "/" + name; }
+
+ private:
+  std::string path_;
+};
+
+// A client's context with a deadline that only a hung server reaches.
+std::unique_ptr<grpc::ClientContext> Context(absl::Duration timeout = absl::Seconds(20));
+
+// Holds the safe world of //tests/testing: its source and destination are QEMUs that answer, with
+// their back-ends; nothing is registered yet.
+class ApiWorld {
+ public:
+  // A null `connector`: the fake one.
+  explicit ApiWorld(HypervisorConnector* connector = nullptr,
+                    absl::Duration monitor_timeout = absl::Seconds(5));
+  ~ApiWorld();
+
+  std::string source() const;
+  std::string destination() const;
+  // Registers the source as "vms/guest".
+  v1::Vm RegisterSource();
+  v1::Endpoint AddEndpoint(const std::string& id, const std::string& path);
+  v1::CreateMigrationRequest MigrationRequest(const std::string& request_id) const;
+  // Follows a migration to its end.
+  v1::Migration Await(const std::string& name);
+
+  TempDirectory directory;
+  SystemClock clock;
+  FakeStore store;
+  FakeConnector qemu;
+  FakeDiscovery host;
+  Metrics metrics;
+  std::unique_ptr<Registry> registry;
+  std::unique_ptr<Gatherer> gatherer;
+  std::unique_ptr<Migrator> migrator;
+  std::unique_ptr<ApiServer> server;
+  std::shared_ptr<grpc::Channel> channel;
+  std::unique_ptr<v1::VmService::Stub> vms;
+  std::unique_ptr<v1::EndpointService::Stub> endpoints;
+  std::unique_ptr<v1::BackEndProfileService::Stub> profiles;
+  std::unique_ptr<v1::MigrationService::Stub> migrations;
+
+ private:
+  void FillHost();
+};
+
+}  // namespace vuf
+
+#endif  // VUFD_TESTS_COMPONENT_API_WORLD_H_

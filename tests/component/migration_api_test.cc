@@ -1,0 +1,231 @@
+// Evaluations, migrations and watches through the API.
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/component/api_world.h"
+#include "tests/testing/safe_facts.h"
+
+namespace vuf {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+
+class MigrationApiTest : public ::testing::Test {
+ protected:
+  v1::Verdict Evaluate(bool with_destination = true) {
+    v1::EvaluateMigrationRequest request;
+    request.set_vm("vms/guest");
+    request.add_allowed_modes(v1::MIGRATION_MODE_STATEFUL);
+    if (with_destination) {
+      request.mutable_destination()->mutable_same_host()->set_qmp_socket(world_.destination());
+    }
+    v1::EvaluateMigrationResponse response;
+    const grpc::Status status =
+        world_.migrations->EvaluateMigration(Context().get(), request, &response);
+    EXPECT_TRUE(status.ok()) << status.error_message();
+    return response.verdict();
+  }
+  grpc::Status Create(const std::string& request_id, v1::Migration* migration) {
+    return world_.migrations->CreateMigration(Context().get(), world_.MigrationRequest(request_id),
+                                              migration);
+  }
+
+  ApiWorld world_;
+};
+
+TEST_F(MigrationApiTest, SafeWorldIsAllowedAndNothingIsTouched) {
+  world_.RegisterSource();
+  const v1::Verdict verdict = Evaluate();
+  EXPECT_EQ(verdict.decision(), v1::DECISION_ALLOW) << verdict.DebugString();
+  EXPECT_EQ(verdict.mode(), v1::MIGRATION_MODE_STATEFUL);
+  EXPECT_NE(verdict.fingerprint(), "");
+  EXPECT_THAT(world_.qemu.Actions(), IsEmpty());
+}
+
+TEST_F(MigrationApiTest, OneSpoiledThingIsRefusedWithReasonAndRemedy) {
+  world_.RegisterSource();
+  BackEndFacts old = SafeSource().devices.value->at(0).back_end;
+  old.version.value = Version{1, 10, 0};
+  world_.host.SetBackEnd(SafeSource().devices.value->at(0).chardev.value->socket_path, old);
+  const v1::Verdict verdict = Evaluate();
+  EXPECT_EQ(verdict.decision(), v1::DECISION_REFUSE);
+  ASSERT_GT(verdict.blockers_size(), 0);
+  EXPECT_NE(verdict.blockers(0).remedy(), "");
+  EXPECT_THAT(world_.metrics.Text(), HasSubstr("vufd_decisions_total{decision=\"refuse\"} 1"));
+}
+
+TEST_F(MigrationApiTest, WithoutDestinationTheAnswerCanOnlyRefuse) {
+  world_.RegisterSource();
+  EXPECT_EQ(Evaluate(false).decision(), v1::DECISION_REFUSE);
+}
+
+TEST_F(MigrationApiTest, MonitorThatIsGoneIsARefusalNotAnError) {
+  world_.RegisterSource();
+  world_.qemu.Die(world_.source());
+  EXPECT_EQ(Evaluate().decision(), v1::DECISION_REFUSE);
+}
+
+TEST_F(MigrationApiTest, MigratesAndReportsEveryStep) {
+  world_.RegisterSource();
+  v1::Migration migration;
+  const grpc::Status status = Create("m1", &migration);
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  const v1::Migration end = world_.Await(migration.name());
+  EXPECT_EQ(end.state(), v1::Migration::STATE_SUCCEEDED) << end.message();
+  EXPECT_EQ(world_.qemu.RunState(world_.destination()), "running");
+  EXPECT_FALSE(world_.qemu.SplitBrain());
+  EXPECT_THAT(world_.metrics.Text(), HasSubstr("vufd_migrations_total{outcome=\"succeeded\"} 1"));
+  // The VM is now where it went.
+  v1::GetVmRequest get;
+  get.set_name("vms/guest");
+  v1::Vm vm;
+  ASSERT_TRUE(world_.vms->GetVm(Context().get(), get, &vm).ok());
+  EXPECT_EQ(vm.qmp_socket(), world_.destination());
+}
+
+TEST_F(MigrationApiTest, RetriedCreateIsNotASecondMigration) {
+  world_.RegisterSource();
+  v1::Migration first, second;
+  ASSERT_TRUE(Create("m1", &first).ok());
+  ASSERT_TRUE(Create("m1", &second).ok());
+  EXPECT_EQ(second.name(), first.name());
+  world_.Await(first.name());
+  v1::ListMigrationsResponse all;
+  ASSERT_TRUE(
+      world_.migrations->ListMigrations(Context().get(), v1::ListMigrationsRequest(), &all).ok());
+  EXPECT_EQ(all.migrations_size(), 1);
+}
+
+TEST_F(MigrationApiTest, ARunningMigrationHoldsItsVmAndCanBeCancelled) {
+  world_.RegisterSource();
+  world_.qemu.SetOutcome(world_.source(), FakeOutcome::kNeverConverges);
+  v1::Migration migration, other;
+  ASSERT_TRUE(Create("m1", &migration).ok());
+  const grpc::Status second = Create("m2", &other);
+  EXPECT_EQ(second.error_code(), grpc::StatusCode::ABORTED);
+  EXPECT_THAT(second.error_message(), HasSubstr(migration.name()));
+  v1::RemoveVmRequest remove;
+  remove.set_name("vms/guest");
+  v1::RemoveVmResponse removed;
+  EXPECT_EQ(world_.vms->RemoveVm(Context().get(), remove, &removed).error_code(),
+            grpc::StatusCode::FAILED_PRECONDITION);
+  v1::CancelMigrationRequest cancel;
+  cancel.set_name(migration.name());
+  ASSERT_TRUE(world_.migrations->CancelMigration(Context().get(), cancel, &other).ok());
+  EXPECT_EQ(world_.Await(migration.name()).state(), v1::Migration::STATE_CANCELLED);
+  EXPECT_EQ(world_.qemu.RunState(world_.source()), "running");
+  EXPECT_EQ(world_.migrations->CancelMigration(Context().get(), cancel, &other).error_code(),
+            grpc::StatusCode::FAILED_PRECONDITION);
+}
+
+TEST_F(MigrationApiTest, WatchResumesAfterARevision) {
+  world_.RegisterSource();
+  v1::Migration migration;
+  ASSERT_TRUE(Create("m1", &migration).ok());
+  const v1::Migration end = world_.Await(migration.name());
+  v1::WatchMigrationRequest request;
+  request.set_name(migration.name());
+  request.set_after_revision(end.revision());
+  const auto context = Context();
+  const auto reader = world_.migrations->WatchMigration(context.get(), request);
+  v1::WatchMigrationResponse message;
+  EXPECT_FALSE(reader->Read(&message));
+  EXPECT_TRUE(reader->Finish().ok());
+}
+
+TEST_F(MigrationApiTest, UnknownMigrationsAreNotFound) {
+  v1::WatchMigrationRequest request;
+  request.set_name("migrations/none");
+  const auto context = Context();
+  const auto reader = world_.migrations->WatchMigration(context.get(), request);
+  v1::WatchMigrationResponse message;
+  EXPECT_FALSE(reader->Read(&message));
+  EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::NOT_FOUND);
+}
+
+class EndpointWatchTest : public ::testing::Test {
+ protected:
+  using Reader = std::unique_ptr<grpc::ClientReader<v1::WatchEndpointsResponse>>;
+  Reader Watch(grpc::ClientContext* context, uint64_t after = 0) {
+    v1::WatchEndpointsRequest request;
+    request.set_after_revision(after);
+    return world_.endpoints->WatchEndpoints(context, request);
+  }
+  // "PRESENT endpoints/a"; also the revision.
+  static std::string Next(const Reader& reader, uint64_t* revision = nullptr) {
+    v1::WatchEndpointsResponse message;
+    if (!reader->Read(&message)) return "END";
+    if (revision != nullptr) *revision = message.revision();
+    return absl::StrCat(v1::WatchEndpointsResponse::Kind_Name(message.kind()), " ",
+                        message.endpoint().name());
+  }
+  void Delete(const std::string& name) {
+    v1::DeleteEndpointRequest request;
+    request.set_name(name);
+    v1::DeleteEndpointResponse response;
+    ASSERT_TRUE(world_.endpoints->DeleteEndpoint(Context().get(), request, &response).ok());
+  }
+
+  ApiWorld world_;
+};
+
+TEST_F(EndpointWatchTest, PresentStateThenChanges) {
+  world_.AddEndpoint("a", "/run/a.sock");
+  const auto context = Context();
+  const Reader reader = Watch(context.get());
+  EXPECT_EQ(Next(reader), "KIND_PRESENT endpoints/a");
+  EXPECT_EQ(Next(reader), "KIND_SYNCED ");
+  world_.AddEndpoint("b", "/run/b.sock");
+  EXPECT_EQ(Next(reader), "KIND_PRESENT endpoints/b");
+  v1::UpdateEndpointRequest update;
+  update.mutable_endpoint()->set_name("endpoints/b");
+  (*update.mutable_endpoint()->mutable_labels())["x"] = "y";
+  update.mutable_update_mask()->add_paths("labels");
+  v1::Endpoint endpoint;
+  ASSERT_TRUE(world_.endpoints->UpdateEndpoint(Context().get(), update, &endpoint).ok());
+  EXPECT_EQ(Next(reader), "KIND_UPDATED endpoints/b");
+  Delete("endpoints/a");
+  EXPECT_EQ(Next(reader), "KIND_DELETED endpoints/a");
+}
+
+TEST_F(EndpointWatchTest, ResumesWithoutLoss) {
+  world_.AddEndpoint("a", "/run/a.sock");
+  uint64_t revision = 0;
+  {
+    const auto context = Context();
+    const Reader reader = Watch(context.get());
+    Next(reader, &revision);
+    context->TryCancel();
+  }
+  world_.AddEndpoint("b", "/run/b.sock");
+  Delete("endpoints/a");
+  const auto context = Context();
+  const Reader reader = Watch(context.get(), revision);
+  EXPECT_EQ(Next(reader), "KIND_PRESENT endpoints/b");
+  EXPECT_EQ(Next(reader), "KIND_DELETED endpoints/a");
+  EXPECT_EQ(Next(reader), "KIND_SYNCED ");
+}
+
+TEST_F(EndpointWatchTest, ARevisionFromAnotherRunIsOutOfRange) {
+  const auto context = Context();
+  const Reader reader = Watch(context.get(), 1u << 30);
+  EXPECT_EQ(Next(reader), "END");
+  EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::OUT_OF_RANGE);
+}
+
+TEST_F(EndpointWatchTest, EndsWhenTheAgentStops) {
+  const auto context = Context();
+  const Reader reader = Watch(context.get());
+  EXPECT_EQ(Next(reader), "KIND_SYNCED ");
+  world_.server->BeginStop();
+  EXPECT_EQ(Next(reader), "END");
+  EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::UNAVAILABLE);
+}
+
+}  // namespace
+}  // namespace vuf
