@@ -1,6 +1,7 @@
 #include "client/args.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <numeric>
 #include <set>
 #include <utility>
@@ -83,14 +84,15 @@ class Splitter {
     for (; at_ < words_.size(); ++at_) {
       const std::string& word = words_[at_];
       if (word == "--") {
-        parsed_->positional.insert(parsed_->positional.end(), words_.begin() + at_ + 1,
+        parsed_->positional.insert(parsed_->positional.end(),
+                                   words_.begin() + static_cast<std::ptrdiff_t>(at_) + 1,
                                    words_.end());
         return absl::OkStatus();
       }
       if (word == "-h") {
         parsed_->flags["help"].push_back("");
       } else if (absl::StartsWith(word, "-") && word.size() > 1) {
-        const absl::Status status = Flag(word);
+        absl::Status status = Flag(word);
         if (!status.ok()) return status;
       } else {
         parsed_->positional.push_back(word);

@@ -28,7 +28,7 @@ int Report(const absl::Status& status, const Context* context, Terminal& termina
 }
 
 absl::StatusOr<int> RunCommand(Context& context) {
-  const absl::Status status = context.Init();
+  absl::Status status = context.Init();
   if (!status.ok()) return status;
   return context.args().command->run(context);
 }

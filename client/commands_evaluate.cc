@@ -26,7 +26,7 @@ absl::StatusOr<int> Evaluate(Context& context) {
   v1::EvaluateMigrationResponse response;
   *response.mutable_verdict() = *verdict;
   const Look look{context.terminal().columns, context.terminal().colour};
-  const absl::StatusOr<int> printed = context.Print(response, VerdictText(*vm, *verdict, look));
+  absl::StatusOr<int> printed = context.Print(response, VerdictText(*vm, *verdict, look));
   if (!printed.ok()) return printed;
   return Allows(*verdict) ? kExitOk : kExitRefused;
 }
@@ -74,7 +74,7 @@ absl::StatusOr<v1::CreateMigrationRequest> MigrateRequest(Context& context) {
   migration.mutable_destination()->mutable_same_host()->set_qmp_socket(args.Get("to"));
   for (const v1::MigrationMode mode : *modes) migration.add_allowed_modes(mode);
   migration.set_required_fingerprint(args.Get("require-fingerprint"));
-  const absl::Status status = SetLimits(args, &migration);
+  absl::Status status = SetLimits(args, &migration);
   if (!status.ok()) return status;
   return request;
 }

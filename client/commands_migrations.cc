@@ -15,7 +15,7 @@ absl::StatusOr<int> List(Context& context) {
   if (!limit.ok()) return limit.status();
   std::string vm;
   if (context.args().Has("vm")) {
-    const absl::StatusOr<std::string> name = ResourceName("vms", context.args().Get("vm"));
+    absl::StatusOr<std::string> name = ResourceName("vms", context.args().Get("vm"));
     if (!name.ok()) return UsageError(absl::StrCat("--vm: ", name.status().message()));
     vm = *name;
   }

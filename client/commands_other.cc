@@ -14,7 +14,7 @@ namespace {
 absl::StatusOr<int> Doctor(Context& context) {
   std::vector<Check> checks = CheckAgent(context.client(), context.options().server);
   for (Check& check : CheckHost("")) checks.push_back(std::move(check));
-  const absl::StatusOr<int> printed =
+  absl::StatusOr<int> printed =
       context.Print(ChecksMessage(checks),
                     ChecksText(checks, context.terminal().columns, context.terminal().colour));
   if (!printed.ok()) return printed;
@@ -36,7 +36,7 @@ absl::StatusOr<int> Version(Context& context) {
   fields["serving"].set_bool_value(*serving);
   absl::StrAppend(&text, "vufd at ", context.options().server,
                   *serving ? " takes requests\n" : " takes no requests\n");
-  const absl::StatusOr<int> printed = context.Print(message, text);
+  absl::StatusOr<int> printed = context.Print(message, text);
   return printed.ok() && !*serving ? kExitError : printed;
 }
 

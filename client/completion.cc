@@ -37,7 +37,7 @@ _vufctl_offer() {
 }
 
 _vufctl() {
-  local line=${COMP_LINE:0:COMP_POINT} current= word
+  local line=${COMP_LINE:0:COMP_POINT} current="" word
   local -a typed=() plain=() connect=()
   read -ra typed <<<"$line"
   if [[ $line != *[[:space:]] ]]; then
@@ -55,19 +55,19 @@ _vufctl() {
     elif [[ $word == --server=* ]]; then
       connect=("$word")
     elif [[ $word == --* ]]; then
-      [[ -v _vufctl_values[$word] ]] && value_of=$word
+      [[ -n ${_vufctl_values[$word]+set} ]] && value_of=$word
     else
       plain+=("$word")
     fi
   done
 
-  local command= used=1
-  if [[ -v _vufctl_flags[${plain[0]-} ${plain[1]-}] ]]; then
-    command="${plain[0]} ${plain[1]}" used=2
-  elif [[ -v _vufctl_flags[${plain[0]:--}] ]]; then
-    command=${plain[0]}
-  elif [[ -v _vufctl_flags[${plain[0]:--} list] ]]; then
-    command="${plain[0]} list"
+  local command="" used=1 first=${plain[0]:--} second=${plain[1]:--}
+  if [[ -n ${_vufctl_flags["$first $second"]+set} ]]; then
+    command="$first $second" used=2
+  elif [[ -n ${_vufctl_flags[$first]+set} ]]; then
+    command=$first
+  elif [[ -n ${_vufctl_flags["$first list"]+set} ]]; then
+    command="$first list"
   fi
 
   if [[ -z $value_of && $current == --*=* ]]; then
@@ -83,8 +83,8 @@ _vufctl() {
     [[ ${COMPREPLY[*]} == *= ]] && compopt -o nospace 2>/dev/null
   elif ((${#plain[@]} == 0)); then
     _vufctl_offer "$_vufctl_first" "$current" "$1"
-  elif ((${#plain[@]} == 1)) && [[ -v _vufctl_groups[${plain[0]}] ]]; then
-    _vufctl_offer "${_vufctl_groups[${plain[0]}]}" "$current" "$1"
+  elif ((${#plain[@]} == 1)) && [[ -n ${_vufctl_groups[$first]+set} ]]; then
+    _vufctl_offer "${_vufctl_groups[$first]}" "$current" "$1"
   elif [[ -n $command ]]; then
     local -a arguments
     read -ra arguments <<<"${_vufctl_arguments[$command]}"

@@ -53,7 +53,7 @@ absl::StatusOr<int> FollowMigration(Context& context, const std::string& name, J
   if (end.ok()) {
     if (every_change) return ExitCodeOf(end->state());
     const Look look{terminal.columns, terminal.colour};
-    const absl::StatusOr<int> printed = context.Print(*end, MigrationText(*end, look));
+    absl::StatusOr<int> printed = context.Print(*end, MigrationText(*end, look));
     if (!printed.ok()) return printed;
     return ExitCodeOf(end->state());
   }

@@ -14,8 +14,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 
-extern char** environ;
-
 namespace vuf::cli {
 namespace {
 
@@ -23,6 +21,7 @@ constexpr size_t kMaxOutput = 64 << 10;
 
 absl::StatusOr<pid_t> Spawn(const std::vector<std::string>& argv, int out) {
   std::vector<char*> pointers;
+  pointers.reserve(argv.size() + 1);
   for (const std::string& argument : argv) pointers.push_back(const_cast<char*>(argument.c_str()));
   pointers.push_back(nullptr);
   posix_spawn_file_actions_t actions;

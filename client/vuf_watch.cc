@@ -81,7 +81,7 @@ absl::StatusOr<v1::Migration> VufClient::WatchMigration(
         },
         options_.stream_timeout, canceller);
     if (IsFinal(last.state())) return last;
-    const absl::Status next = losses.Next(status, had_message);
+    absl::Status next = losses.Next(status, had_message);
     if (!next.ok()) return next;
   }
 }
@@ -105,7 +105,7 @@ absl::Status VufClient::WatchEndpoints(
     if (absl::IsUnavailable(status) || absl::IsOutOfRange(status)) request.set_after_revision(0);
     // Nothing changed for as long as the stream lived: that is no loss.
     had_message = had_message || absl::IsDeadlineExceeded(status);
-    const absl::Status next = losses.Next(status, had_message);
+    absl::Status next = losses.Next(status, had_message);
     if (!next.ok()) return next;
   }
 }
