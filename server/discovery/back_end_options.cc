@@ -264,7 +264,7 @@ BackEndOptions NormalizeOptions(BackEndKind kind, const Version& version,
   Replace(options, "debug", "log-level", "debug");
   Replace(options, "no-announce-submounts", "announce-submounts", "false");
   Replace(options, "no-killpriv-v2", "killpriv-v2", "false");
-  Rename(options, "f", "foreground");
+  Rename(options, "foreground", "f");
   Rename(options, "socket", "socket-path");
   for (const std::string& text : words.legacy) {
     for (const std::string& part : LegacyParts(kind, text)) ApplyLegacyPart(part, options);

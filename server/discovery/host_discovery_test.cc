@@ -127,6 +127,20 @@ class HostDiscoveryTest : public ::testing::Test {
     }
   }
 
+  // Runs something when the time is asked for the `n`th time.
+  class MeddlingClock : public Clock {
+   public:
+    absl::Time Now() const override {
+      if (++calls_ == n) meddle();
+      return absl::UnixEpoch() + absl::Hours(1);
+    }
+    int n = 0;
+    std::function<void()> meddle;
+
+   private:
+    mutable int calls_ = 0;
+  };
+
   HostDiscovery Discovery() {
     HostDiscoveryOptions options;
     options.proc_root = dir_ + "/proc";
@@ -147,7 +161,7 @@ class HostDiscoveryTest : public ::testing::Test {
   FileId socket_file_;
   // Owned by the discovery that a test makes.
   FakeTable* table_ = new FakeTable;
-  FakeClock clock_{absl::UnixEpoch() + absl::Hours(1)};
+  MeddlingClock clock_;
   VmFacts vm_;
 };
 
@@ -212,6 +226,16 @@ TEST_F(HostDiscoveryTest, AQemuThatIsReplacedMeanwhileSpoilsEverything) {
   EXPECT_FALSE(vm_.started_paused.known());
   EXPECT_FALSE(seen.socket.known());
   EXPECT_FALSE(seen.front_ends.known());
+  ExpectNothingOfTheProcess(seen);
+}
+
+TEST_F(HostDiscoveryTest, ABackEndThatIsReplacedMeanwhileIsUnknown) {
+  // Before its executable is looked at, after its start was read.
+  clock_.n = 4;
+  clock_.meddle = [this] { SetStat(kBackEnd, 1, "S", 501); };
+  const BackEndFacts& seen = Observe();
+  EXPECT_TRUE(seen.socket.known());
+  EXPECT_THAT(seen.process.detail, HasSubstr("changed while it was looked at"));
   ExpectNothingOfTheProcess(seen);
 }
 
