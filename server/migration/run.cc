@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "server/base/log.h"
 #include "server/convert/convert.h"
 #include "server/migration/explain.h"
 #include "server/migration/identity.h"
@@ -158,8 +159,11 @@ absl::Status Run::SwitchOver() {
     migration.set_state(v1::Migration::STATE_SWITCHING_OVER);
     migration.mutable_progress()->set_qemu_status("pre-switchover");
   });
+  const absl::Time begin = parts_.clock->Now();
   const Facts now = parts_.gatherer->GatherAgain(gather_, *source_.hypervisor(),
                                                  *destination_.hypervisor(), deadline_);
+  Log(LogLevel::kInfo, "looked again at pre-switchover",
+      {{"migration", name()}, {"took", absl::FormatDuration(parts_.clock->Now() - begin)}});
   if (absl::Status stop = CheckStop(); !stop.ok()) return stop;
   const std::vector<std::string> changes = ChangesSince(decided_, now);
   if (!changes.empty()) {
