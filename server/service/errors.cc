@@ -30,9 +30,9 @@ grpc::Status ToGrpc(const absl::Status& status) {
   const bool cut = message.size() > kMaxMessage;
   message = message.substr(0, kMaxMessage);
   // Not in the middle of a character.
-  while (cut && !message.empty() && (static_cast<unsigned char>(message.back()) & 0x80) != 0) {
-    message.remove_suffix(1);
-  }
+  const auto in_character = [&] { return (static_cast<unsigned char>(message.back()) & 0xC0); };
+  while (cut && !message.empty() && in_character() == 0x80) message.remove_suffix(1);
+  if (cut && !message.empty() && in_character() == 0xC0) message.remove_suffix(1);
   return grpc::Status(static_cast<grpc::StatusCode>(status.code()),
                       absl::StrCat(ValidUtf8(message), cut ? "..." : ""));
 }

@@ -1,14 +1,9 @@
 // What callers can get wrong, and the answer to each: its code and what it names.
-#include <sys/stat.h>
-
 #include <functional>
 #include <ostream>
 #include <string>
 
 #include "gmock/gmock.h"
-#include "grpcpp/generic/generic_stub.h"
-#include "grpcpp/support/byte_buffer.h"
-#include "grpcpp/support/slice.h"
 #include "gtest/gtest.h"
 #include "tests/component/api_world.h"
 
@@ -91,24 +86,6 @@ grpc::Status GetVm(const std::string& name) {
   request.set_name(name);
   v1::Vm vm;
   return World().vms->GetVm(Context().get(), request, &vm);
-}
-
-// Bytes as they are, past what a generated client can send.
-grpc::Status CallRaw(const std::string& method, const std::string& wire) {
-  grpc::GenericStub stub(World().channel);
-  grpc::CompletionQueue queue;
-  const grpc::Slice slice(wire);
-  grpc::ByteBuffer response;
-  grpc::Status status;
-  const auto context = Context();
-  const auto call =
-      stub.PrepareUnaryCall(context.get(), method, grpc::ByteBuffer(&slice, 1), &queue);
-  call->StartCall();
-  call->Finish(&response, &status, nullptr);
-  void* tag;
-  bool ok;
-  queue.Next(&tag, &ok);
-  return status;
 }
 
 struct BadInput {
@@ -300,25 +277,6 @@ INSTANTIATE_TEST_SUITE_P(
             "ModeNone",
             [] { return CreateProfile([](auto& p) { p.add_modes(v1::MIGRATION_MODE_NONE); }); },
             kInvalid, "modes"}));
-
-INSTANTIATE_TEST_SUITE_P(
-    Wire, BadInputTest,
-    ::testing::Values(
-        BadInput{"NotUtf8", [] { return CallRaw("/vuf.v1.VmService/GetVm", "\x0a\x05vms/\xff"); },
-                 kInvalid, "name: \"vms/\\xff\" is not valid UTF-8"},
-        BadInput{"NotUtf8Inside",
-                 [] { return CallRaw("/vuf.v1.VmService/RegisterVm", "\x0a\x05\x12\x03/a\xfe"); },
-                 kInvalid, "vm.qmp_socket: \"/a\\xfe\""},
-        BadInput{"NoProtobuf", [] { return CallRaw("/vuf.v1.VmService/GetVm", "\xff\xff"); },
-                 kInvalid, "vuf.v1.GetVmRequest"},
-        BadInput{"WatchOfGarbage",
-                 [] { return CallRaw("/vuf.v1.EndpointService/WatchEndpoints", "\xff\xff"); },
-                 kInvalid, "vuf.v1.WatchEndpointsRequest"},
-        BadInput{"TooLarge",
-                 [] { return CallRaw("/vuf.v1.VmService/GetVm", std::string(2 << 20, '\n')); },
-                 grpc::StatusCode::RESOURCE_EXHAUSTED, "larger than max"},
-        BadInput{"UnknownMethod", [] { return CallRaw("/vuf.v1.VmService/Explode", ""); },
-                 grpc::StatusCode::UNIMPLEMENTED, ""}));
 
 }  // namespace
 }  // namespace vuf
