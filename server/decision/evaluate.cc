@@ -100,8 +100,10 @@ void AddGapFindings(const Report& report, const Modes& modes, const Facts& facts
   for (const auto& [key, gaps] : groups) {
     const bool stale = std::get<0>(key);
     std::vector<CitedFact> evidence;
+    evidence.reserve(gaps.size());
     for (const Report::Gap* gap : gaps) evidence.push_back(gap->fact);
     std::vector<std::string> described;
+    described.reserve(evidence.size());
     for (const CitedFact& fact : evidence) described.push_back(DescribeGap(fact, facts.now));
     std::string message =
         stale ? absl::StrFormat("Observed too long ago (more than %s) or in the future: %s.",

@@ -114,6 +114,7 @@ VmFacts SafeVm(Side side, int devices) {
   vm.migration_mode = Qmp(std::string("normal"));
   vm.memory_backends = Qmp(std::vector<MemoryBackendFacts>{{"mem0", 128 << 20, true}});
   std::vector<FsDeviceFacts> all;
+  all.reserve(devices);
   for (int i = 0; i < devices; ++i) all.push_back(SafeDevice(side, i));
   vm.devices = Qmp(std::move(all));
   return vm;
