@@ -44,6 +44,8 @@ class CondVar {
     return status == std::cv_status::no_timeout;
   }
   void NotifyAll() { cv_.notify_all(); }
+  // For waiters that all wait for the same thing.
+  void NotifyOne() { cv_.notify_one(); }
 
  private:
   std::condition_variable cv_;

@@ -40,7 +40,7 @@ absl::Status WorkerPool::Submit(Task task) {
         absl::StrCat("the agent is busy: ", max_queued_, " calls are waiting; try again"));
   }
   queue_.push_back(std::move(task));
-  changed_.NotifyAll();
+  changed_.NotifyOne();
   return absl::OkStatus();
 }
 
