@@ -35,7 +35,7 @@ void LogMigration(const v1::Migration& migration) {
 }  // namespace
 
 Agent::Agent(const Config& config)
-    : connector_(&clock_),
+    : qmp_(&clock_),
       discovery_(DiscoveryOptions(), std::make_unique<NetlinkSocketTable>(), &clock_),
       metrics_(kVersion, clock_.Now()) {}
 
@@ -47,7 +47,8 @@ absl::Status Agent::OpenState(const Config& config) {
       Registry::Open(store_.get(), &clock_, ShippedProfiles());
   if (!registry.ok()) return registry.status();
   registry_ = *std::move(registry);
-  gatherer_ = std::make_unique<Gatherer>(&connector_, &discovery_, registry_.get(), &clock_,
+  connector_ = std::make_unique<GuardedConnector>(&qmp_, &discovery_, registry_.get());
+  gatherer_ = std::make_unique<Gatherer>(connector_.get(), &discovery_, registry_.get(), &clock_,
                                          config.qmp_timeout);
   Migrator::Options options;
   options.max_concurrent = config.max_concurrent_migrations;
@@ -55,8 +56,8 @@ absl::Status Agent::OpenState(const Config& config) {
   options.history_limit = config.migration_history_limit;
   options.qmp_timeout = config.qmp_timeout;
   absl::StatusOr<std::unique_ptr<Migrator>> migrator =
-      Migrator::Open(gatherer_.get(), &connector_, registry_.get(), store_.get(), &clock_, options,
-                     [this](const v1::Migration& migration) {
+      Migrator::Open(gatherer_.get(), connector_.get(), registry_.get(), store_.get(), &clock_,
+                     options, [this](const v1::Migration& migration) {
                        metrics_.MigrationChanged(migration);
                        LogMigration(migration);
                      });
@@ -87,8 +88,8 @@ absl::StatusOr<std::unique_ptr<Agent>> Agent::Start(const Config& config) {
   if (status.ok() && !config.http_address.empty()) status = agent->StartHttp(config.http_address);
   if (!status.ok()) return status;
   absl::StatusOr<std::unique_ptr<ApiServer>> api = ApiServer::Start(
-      {agent->registry_.get(), agent->migrator_.get(), agent->gatherer_.get(), &agent->connector_,
-       &agent->discovery_, &agent->metrics_, &agent->clock_},
+      {agent->registry_.get(), agent->migrator_.get(), agent->gatherer_.get(),
+       agent->connector_.get(), &agent->discovery_, &agent->metrics_, &agent->clock_},
       {config.listen_socket, config.qmp_socket_globs, config.discovery_period, config.qmp_timeout});
   if (!api.ok()) return api.status();
   agent->api_ = *std::move(api);

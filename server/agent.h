@@ -13,6 +13,7 @@
 #include "server/metrics/http_server.h"
 #include "server/metrics/metrics.h"
 #include "server/migration/gather.h"
+#include "server/migration/guarded_connector.h"
 #include "server/migration/migrator.h"
 #include "server/qmp/qmp_hypervisor.h"
 #include "server/registry/registry.h"
@@ -36,12 +37,13 @@ class Agent {
   absl::Status StartHttp(const std::string& address);
 
   const SystemClock clock_;
-  QmpConnector connector_;
+  QmpConnector qmp_;
   HostDiscovery discovery_;
   Metrics metrics_;
   std::atomic<bool> serving_{false};
   std::unique_ptr<Store> store_;
   std::unique_ptr<Registry> registry_;
+  std::unique_ptr<GuardedConnector> connector_;
   std::unique_ptr<Gatherer> gatherer_;
   std::unique_ptr<Migrator> migrator_;
   std::unique_ptr<ApiServer> api_;

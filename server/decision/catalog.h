@@ -47,6 +47,7 @@ inline constexpr DeviceFact<std::string> kTag{"tag", &FsDeviceFacts::tag, true};
 inline constexpr DeviceFact<uint32_t> kRequestQueues{"num-request-queues",
                                                      &FsDeviceFacts::request_queues};
 inline constexpr DeviceFact<uint32_t> kQueueSize{"queue-size", &FsDeviceFacts::queue_size};
+inline constexpr DeviceFact<uint32_t> kRingSize{"ring entries", &FsDeviceFacts::ring_size};
 inline constexpr DeviceFact<std::string> kPciAddress{"PCI address", &FsDeviceFacts::pci_address};
 inline constexpr DeviceFact<std::string> kChardevLabel{"chardev", &FsDeviceFacts::chardev_label,
                                                        true};

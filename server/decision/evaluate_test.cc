@@ -99,6 +99,16 @@ TEST(EvaluateTest, NoSingleUnknownFactIsAllowed) {
   }
 }
 
+TEST(EvaluateTest, AnUnknownRingIsRefusedOnlyBetweenDifferentVersions) {
+  Facts facts = SafeFacts();
+  facts.source.devices.value->at(0).ring_size = Unknown<uint32_t>("could not look");
+  EXPECT_TRUE(Evaluate(facts).allow);
+  facts.destination->qemu_version.value = Version{10, 0, 13};
+  const Verdict verdict = Evaluate(facts);
+  EXPECT_FALSE(verdict.allow);
+  EXPECT_THAT(verdict.blockers, Each(Code("FACT_UNKNOWN")));
+}
+
 TEST(EvaluateTest, NoSingleOldOrFutureFactIsAllowed) {
   std::set<std::string> names;
   Facts safe = SafeFacts();

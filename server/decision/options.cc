@@ -40,6 +40,10 @@ std::optional<Option> NeedOption(const DeviceView& device, const std::string& na
 std::vector<OptionDifference> NeedOptionDifferences(const World& world, Report& report) {
   std::vector<OptionDifference> differences;
   for (const DevicePair& pair : world.pairs()) {
+    const auto from_kind = report.Need(pair.source, fact::kKind);
+    const auto to_kind = report.Need(pair.destination, fact::kKind);
+    // Another kind has other options, and is refused as such.
+    if (from_kind && to_kind && *from_kind != *to_kind) continue;
     const auto source = report.Need(pair.source, fact::kOptions);
     const auto destination = report.Need(pair.destination, fact::kOptions);
     if (!source || !destination) continue;

@@ -214,6 +214,12 @@ void DeviceRows(RuleRows& rows) {
       {"queues", [](Facts& f) { Fs(Dst(f)).request_queues.value = 2; }, {"REQUEST_QUEUES_DIFFER"}});
   rows.push_back(
       {"queue size", [](Facts& f) { Fs(Dst(f)).queue_size.value = 1024; }, {"QUEUE_SIZE_DIFFERS"}});
+  rows.push_back({"ring",
+                  [](Facts& f) {
+                    Fs(f.source).ring_size.value = 1024;
+                    Dst(f).qemu_version.value = Version{11, 1, 3};
+                  },
+                  {"RING_TOO_LARGE"}});
 }
 
 }  // namespace vuf

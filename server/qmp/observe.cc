@@ -103,6 +103,22 @@ void ReadMachine(const std::vector<QmpReply>& replies, absl::Time now, VmFacts& 
   facts.memory_backends = ToEvidence(Read(replies[kMemdevs], "query-memdev", ParseMemdevs), now);
 }
 
+// Reads QEMU's own note of the ring that the driver has set up; an error until it has. Not
+// x-query-virtio-queue-status: that one sends GET_VRING_BASE to the back-end, which stops the ring.
+constexpr char kRingQuery[] = "x-query-virtio-vhost-queue-status";
+
+QmpCommand RingQuery(const FsDeviceFacts& device) {
+  const char* const below = device.type == "vhost-user-fs-device" ? "" : "/virtio-backend";
+  return {kRingQuery, {{"path", device.qom_path + below}, {"queue", 1}}};
+}
+
+absl::StatusOr<uint32_t> ParseRingSize(const Json& value) {
+  if (!value.is_object() || !value.contains("num")) {
+    return absl::FailedPreconditionError("the answer has no number of ring entries");
+  }
+  return ParseUint32(value["num"]);
+}
+
 // Both lists or nothing: a device that is not seen would not be judged.
 absl::StatusOr<std::vector<FsDeviceFacts>> Enumerate(const std::vector<QmpReply>& replies) {
   absl::StatusOr<std::vector<FsDeviceFacts>> devices =
@@ -180,6 +196,7 @@ absl::Status QmpHypervisor::ObserveDevices(std::vector<FsDeviceFacts>& devices,
     }
     if (OnPci(device)) commands.push_back(Get(device.qom_path, "addr"));
     if (ask_migration) commands.push_back(Get(device.qom_path, "migration"));
+    commands.push_back(RingQuery(device));
   }
   const absl::StatusOr<std::vector<QmpReply>> replies = connection_->RunAll(commands, deadline);
   if (!replies.ok()) return replies.status();
@@ -190,8 +207,6 @@ absl::Status QmpHypervisor::ObserveDevices(std::vector<FsDeviceFacts>& devices,
     device.chardev_label = ToEvidence(Read(*next++, "qom-get chardev", ParseString), now);
     device.request_queues =
         ToEvidence(Read(*next++, "qom-get num-request-queues", ParseUint32), now);
-    device.ring_size = Unknown<uint32_t>(
-        "QEMU has no query for it that is safe while the guest runs", Source::kQmp);
     device.queue_size = ToEvidence(Read(*next++, "qom-get queue-size", ParseUint32), now);
     device.pci_address = ToEvidence(OnPci(device) ? PciAddress(*next++) : std::string(), now);
     device.migration_property =
@@ -199,6 +214,7 @@ absl::Status QmpHypervisor::ObserveDevices(std::vector<FsDeviceFacts>& devices,
                    : has_migration.ok() ? absl::StatusOr<std::string>(std::string())
                                         : has_migration.status(),
                    now);
+    device.ring_size = ToEvidence(Read(*next++, kRingQuery, ParseRingSize), now);
     device.chardev = FindChardev(device.chardev_label, chardevs, now);
   }
   return absl::OkStatus();

@@ -27,7 +27,7 @@ class World(unittest.TestCase):
 
     def start_vufd(self) -> bed.Vufd:
         """Starts an agent on the arena's registry; a second call is a restart."""
-        return bed.Vufd(self.arena, extra="discovery { qmp_timeout { seconds: 3 } }\nlog { level: LEVEL_DEBUG }\n")
+        return bed.Vufd(self.arena, extra="log { level: LEVEL_DEBUG }\n")
 
     def back_end(self, name: str, role: str = "1.14", options: Sequence[str] = bed.backend.FILE_HANDLES,
                  share: str | None = None) -> bed.BackEnd:

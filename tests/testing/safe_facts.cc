@@ -79,6 +79,9 @@ FsDeviceFacts SafeDevice(Side side, int index) {
   device.tag = Qmp(absl::StrCat("share", index));
   device.request_queues = Qmp(uint32_t{1});
   device.queue_size = Qmp(uint32_t{128});
+  // QEMU says it once the driver runs, which it does not at the destination.
+  device.ring_size = side == Side::kSource ? Qmp(uint32_t{128})
+                                           : Unknown<uint32_t>("vhost device has not started yet");
   device.pci_address = Qmp(absl::StrCat("0000:00:0", index + 1, ".0"));
   device.chardev_label = Qmp(absl::StrCat("char", index));
   const std::string path = SocketPath(side, index);

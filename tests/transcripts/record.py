@@ -33,6 +33,8 @@ def queries() -> list[dict[str, Any]]:
     out.append({"execute": "device-list-properties", "arguments": {"typename": "vhost-user-fs-device"}})
     for device in ("/machine/peripheral/fs0", "/machine/peripheral-anon/device[0]"):
         out += [{"execute": "qom-get", "arguments": {"path": device, "property": name}} for name in PROPERTIES]
+        out.append({"execute": "x-query-virtio-vhost-queue-status",
+                    "arguments": {"path": f"{device}/virtio-backend", "queue": 1}})
     return out
 
 

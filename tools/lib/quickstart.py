@@ -62,7 +62,7 @@ def main() -> None:
         old = incoming(arena, "old", bed.BackEnd(arena, "old-fs", other, "c72"))
         wrong = incoming(arena, "wrong", bed.BackEnd(arena, "wrong-fs", other))
         for destination in (old, wrong):
-            if show(vufd, arena, "evaluate", name, f"--to={destination.monitor}") != 3:
+            if show(vufd, arena, "evaluate", name, f"--to={destination.monitor}", "--mode=stateful") != 3:
                 raise SystemExit("quickstart: an unsafe migration was not refused")
 
         say("A good one: its own virtiofsd 1.14 on the same directory. The guest works on while it moves.")

@@ -43,10 +43,11 @@ class Vufd(Process):
 
     Socket and registry lie in the arena under `name`, so a vufd of the same name started later goes on
     with the registry of the earlier one. `extra` is textproto (vuf.config.v1.Config) added to the
-    configuration; `period` is the discovery period in seconds.
+    configuration; `period` and `qmp_timeout` are in seconds.
     """
 
     def __init__(self, arena: Arena, *, globs: Sequence[str] = (), name: str = "vufd", period: int = 1,
+                 qmp_timeout: int = 3,
                  extra: str = "", ready_command: Sequence[str] = ("vms", "list"),
                  env: Mapping[str, str] | None = None, ready_timeout: float = 20) -> None:
         self.socket = arena.path(f"{name}.sock")
@@ -56,15 +57,16 @@ class Vufd(Process):
         self._ready_command = ready_command
         self._vufctl = _program("VUFCTL_BIN", "bazel-bin/client/vufctl")
         config = arena.dir / f"{name}.textproto"
-        config.write_text(self._config(globs, period) + extra)
+        config.write_text(self._config(globs, period, qmp_timeout) + extra)
         super().__init__(arena, name, [_program("VUFD_BIN", "bazel-bin/server/vufd"), f"--config={config}"], env)
         self._wait_ready(ready_timeout)
 
-    def _config(self, globs: Sequence[str], period: int) -> str:
+    def _config(self, globs: Sequence[str], period: int, qmp_timeout: int) -> str:
         patterns = "".join(f"  qmp_socket_globs: {_quoted(glob)}\n" for glob in globs)
         return (f"listen_socket: {_quoted(self.socket)}\n"
                 f"state_directory: {_quoted(str(self.state_directory))}\n"
-                f"discovery {{\n{patterns}  period {{ seconds: {period} }}\n}}\n")
+                f"discovery {{\n{patterns}  period {{ seconds: {period} }}\n"
+                f"  qmp_timeout {{ seconds: {qmp_timeout} }}\n}}\n")
 
     def _wait_ready(self, timeout: float) -> None:
         said = ""

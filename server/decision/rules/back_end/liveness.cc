@@ -77,12 +77,14 @@ VUFD_RULE(BACK_END_STOPPED) = {
     .check = CheckState<ProcessState::kStopped>,
 };
 
+// A busy back-end is in this state now and then; refusing would refuse busy guests at random.
 VUFD_RULE(BACK_END_UNINTERRUPTIBLE) = {
     .hazards = "19",
+    .severity = Severity::kWarning,
     .retry_class = RetryClass::kWait,
     .cause =
-        "The back-end waits in the kernel (state D), for storage as a rule. QEMU and its "
-        "monitor would hang until it goes on.",
+        "The back-end waits in the kernel (state D), for storage as a rule. If that lasts, QEMU "
+        "and its monitor hang at the switch-over until it goes on, and the guest with them.",
     .remedy = "Try again in a moment; if it stays so, look at the storage of the shared directory.",
     .check = CheckState<ProcessState::kUninterruptible>,
 };
