@@ -215,8 +215,9 @@ class RefusalTest(World):
         self.refuse(source, self.destination(uuid="00000000-0000-4000-8000-000000000002"), "UUID_DIFFERS")
 
     def test_destination_is_the_source(self) -> None:
-        source = self.booted()
-        self.refuse(source, source, "DESTINATION_IS_SOURCE")
+        third_monitor = self.arena.path("third.qmp")
+        source = self.booted(extra=("-qmp", f"unix:{third_monitor},server=on,wait=off"))
+        self.refuse(source, third_monitor, "DESTINATION_IS_SOURCE")
 
     # Procedure
 
@@ -281,6 +282,17 @@ class RefusalTest(World):
         self.assertEqual(endpoint["state"], "STATE_LISTENING", endpoint)
         self.evaluate(None)
         self.assertTrue(idle.alive() and pathlib.Path(idle.socket).is_socket())
+
+    def test_a_back_end_taken_for_a_monitor_is_left_alone(self) -> None:
+        source = self.booted()
+        idle = self.back_end("idle-fs")
+        done = self.vufd.run("vms", "register", idle.socket)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("a back-end", done.stderr)
+        found = self.vufd.json("vms", "discover", f"{self.arena.dir}/*.sock")["discovered"]
+        self.assertIn("OUTCOME_FAILED", {entry["outcome"] for entry in found})
+        self.refuse(source, idle.socket, "MONITOR_UNREACHABLE")
+        self.assertTrue(idle.alive())
 
 
 if __name__ == "__main__":
