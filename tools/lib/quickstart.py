@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tests" / "e2e"))
@@ -19,10 +20,11 @@ def say(text: str) -> None:
 
 def show(vufd: bed.Vufd, arena: bed.Arena, *arguments: str) -> int:
     """Runs vufctl and prints the command and its output as a person would see them."""
-    print("$ vufctl " + " ".join(arguments), flush=True)
-    done = vufd.run(*arguments, timeout=120)
-    output = (done.stdout + done.stderr).replace(f"{arena.dir}/", "")
-    print(output.rstrip() + (f"\n(exit status {done.returncode})" if done.returncode else ""), flush=True)
+    print(("$ vufctl " + " ".join(arguments)).replace(f"{arena.dir}/", ""), flush=True)
+    done = subprocess.run(vufd.command(*arguments), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, timeout=120, check=False)
+    output = done.stdout.replace(f"{arena.dir}/", "").rstrip()
+    print(output + (f"\n(exit status {done.returncode})" if done.returncode else ""), flush=True)
     return done.returncode
 
 

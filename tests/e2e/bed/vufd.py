@@ -80,11 +80,14 @@ class Vufd(Process):
             return done.returncode == 0
         wait_for(f"{self.name} to answer", probe, timeout, lambda: f"vufctl said {said!r}; log {self.log()[-2000:]}")
 
+    def command(self, *arguments: str) -> list[str]:
+        """The command line of vufctl against this vufd."""
+        return [self._vufctl, f"--server={self.server}", *arguments]
+
     def run(self, *arguments: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
         """Runs vufctl against this vufd, whatever its exit status."""
-        argv = [self._vufctl, f"--server={self.server}", *arguments]
-        return subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout,
-                              check=False)
+        return subprocess.run(self.command(*arguments), stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              timeout=timeout, check=False)
 
     def json(self, *arguments: str, timeout: float = 60, statuses: tuple[int, ...] = (0,)) -> Any:
         """Runs vufctl with --output=json; returns what it printed. `statuses`: exit codes that are no error."""
