@@ -101,7 +101,9 @@ VUFD_RULE(BACK_END_KIND_CANNOT_MIGRATE) = {
     .cause =
         "This kind of back-end can neither hand over its state nor keep it across a change of "
         "front-ends.",
-    .remedy = "Run the VM with the Rust virtiofsd, 1.14 or later; this needs a restart of the VM.",
+    .remedy =
+        "Run the VM with the Rust virtiofsd, 1.14 or later; at the source, with a restart of the "
+        "VM.",
     .check = CheckC,
 };
 
@@ -147,7 +149,7 @@ VUFD_RULE(BACK_END_LACKS_DEVICE_STATE) = {
         "migration for all.",
     .remedy =
         "Use a back-end whose --print-capabilities lists migrate-precopy (virtiofsd 1.11 or "
-        "later); this needs a restart of the VM.",
+        "later); at the source, with a restart of the VM.",
     .check = CheckDeviceState,
 };
 

@@ -85,7 +85,7 @@ VUFD_RULE(BACK_END_TOO_OLD) = {
     .hazards = "14",
     .against = Against::kStateful,
     .cause = "virtiofsd cannot hand over its state before version 1.11.",
-    .remedy = "Run the VM with virtiofsd 1.14 or later; this needs a restart of the VM.",
+    .remedy = "Run the VM with virtiofsd 1.14 or later; at the source, with a restart of the VM.",
     .check = CheckTooOld,
 };
 
