@@ -247,6 +247,14 @@ class RefusalTest(World):
         finally:
             os.kill(destination.pid, signal.SIGCONT)
 
+    def test_destination_on_the_source_s_back_end(self) -> None:
+        back_end = self.back_end("src-fs")
+        source = self.booted(back_end)
+        # It hangs where it waits for the back-end's answer, with a monitor that greets and says no more.
+        hung = self.vm("dst", [back_end], incoming=True, connect=False)
+        self.arena.wait_for_file(hung.monitor, hung)
+        self.refuse(source, hung, "MONITOR_UNREACHABLE")
+
     def test_source_already_moved(self) -> None:
         source = self.booted()
         elsewhere = self.vm("elsewhere", [self.back_end("else-fs")], incoming=True)
