@@ -46,7 +46,8 @@ std::string Quoted(absl::string_view text) {
 }
 
 std::string Line(LogLevel level, absl::string_view event, LogFields fields) {
-  const std::string now = absl::FormatTime("%Y-%m-%dT%H:%M:%E6SZ", absl::Now(), absl::UTCTimeZone());
+  const std::string now =
+      absl::FormatTime("%Y-%m-%dT%H:%M:%E6SZ", absl::Now(), absl::UTCTimeZone());
   const bool json = as_json.load(std::memory_order_relaxed);
   const auto pair = [json](absl::string_view key, absl::string_view value) {
     return json ? absl::StrCat("\"", key, "\":", Quoted(value))

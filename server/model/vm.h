@@ -31,8 +31,8 @@ struct FsDeviceFacts {
   Evidence<std::string> tag;
   Evidence<uint32_t> request_queues;
   Evidence<uint32_t> queue_size;
-  // Entries per request ring as the guest's driver uses it; unknown until it does. `queue_size` only
-  // echoes what was asked for: QEMU 10.0.13 says 128 and has 1024.
+  // Entries per request ring as the guest's driver uses it; unknown until it does. `queue_size`
+  // only echoes what was asked for: QEMU 10.0.13 says 128 and has 1024.
   Evidence<uint32_t> ring_size;
   // Empty string: not on PCI.
   Evidence<std::string> pci_address;
@@ -67,7 +67,8 @@ struct VmFacts {
   Evidence<std::string> run_state;
   // Machine type as QOM names it, e.g. "pc-q35-10.0-machine".
   Evidence<std::string> machine_type;
-  // The process was started with -S: it does not run the guest by itself after an incoming migration.
+  // The process was started with -S: it does not run the guest by itself after an incoming
+  // migration.
   Evidence<bool> started_paused;
   // query-migrate.status; known and empty: no migration ever.
   Evidence<std::string> migration_status;

@@ -90,9 +90,9 @@ TEST_P(EveryQemu, IsAskedNothingThatChangesOrKillsIt) {
   Replay(GetParam());
   Observe();
   for (const std::string& command : server_.Commands()) {
-    EXPECT_THAT(command, ::testing::AnyOf(::testing::StartsWith("query-"), "qom-list", "qom-get",
-                                          "device-list-properties",
-                                          "x-query-virtio-vhost-queue-status"));
+    EXPECT_THAT(command,
+                ::testing::AnyOf(::testing::StartsWith("query-"), "qom-list", "qom-get",
+                                 "device-list-properties", "x-query-virtio-vhost-queue-status"));
   }
 }
 
