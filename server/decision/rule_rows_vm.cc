@@ -96,6 +96,7 @@ void CapabilityRows(RuleRows& rows) {
       {"postcopy-ram", "POSTCOPY_ENABLED"},
       {"background-snapshot", "BACKGROUND_SNAPSHOT_ENABLED"},
       {"x-ignore-shared", "IGNORE_SHARED_ENABLED"},
+      {"vhost-user-fs", "FS_CAPABILITY_ENABLED"},
       {"multifd", "CAPABILITY_IN_THE_WAY"},
       {"release-ram", "CAPABILITY_IN_THE_WAY"}};
   for (const auto& [name, code] : must_be_off) {

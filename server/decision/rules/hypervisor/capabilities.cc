@@ -50,6 +50,10 @@ void CheckIgnoreShared(const World& world, Report& report) {
   RefuseIfOn(world, report, "x-ignore-shared");
 }
 
+void CheckFsCapability(const World& world, Report& report) {
+  RefuseIfOn(world, report, "vhost-user-fs");
+}
+
 void CheckInTheWay(const World& world, Report& report) {
   for (const char* name : kInTheWay) RefuseIfOn(world, report, name);
 }
@@ -107,6 +111,18 @@ VUFD_RULE(IGNORE_SHARED_ENABLED) = {
         "memory, or both sides own the same.",
     .remedy = kTurnOff,
     .check = CheckIgnoreShared,
+};
+
+// The first patch of the thread of January 2023; no released QEMU has it.
+VUFD_RULE(FS_CAPABILITY_ENABLED) = {
+    .hazards = "5",
+    .against = Against::kStateful,
+    .retry_class = RetryClass::kOperator,
+    .cause =
+        "A patched QEMU with the migration capability vhost-user-fs sends no back-end state: the "
+        "destination loads the stream silently, and the guest gets EBADF for everything.",
+    .remedy = kTurnOff,
+    .check = CheckFsCapability,
 };
 
 VUFD_RULE(CAPABILITY_IN_THE_WAY) = {
