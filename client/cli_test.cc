@@ -1,16 +1,12 @@
 // vufctl against an agent that answers as it is told: what is printed, and the exit code.
 #include "client/cli.h"
 
-#include <unistd.h>
-
-#include <algorithm>
-#include <csignal>
 #include <sstream>
-#include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "client/testing/fake_agent.h"
+#include "client/testing/vufctl_run.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -23,21 +19,6 @@ using ::testing::IsEmpty;
 using ::testing::SizeIs;
 using ::testing::StartsWith;
 
-struct Result {
-  int code;
-  std::string out;
-  std::string err;
-};
-
-Result Vufctl(FakeAgent& agent, std::vector<std::string> words) {
-  std::ostringstream out;
-  std::ostringstream err;
-  Terminal terminal{out, err};
-  words.insert(words.begin(), "--server=" + agent.address());
-  const int code = RunVufctl(words, terminal);
-  return {code, out.str(), err.str()};
-}
-
 FakeWorld ThreeVms() {
   FakeWorld world;
   for (const char* name : {"vms/a", "vms/b", "vms/c"}) world.vms.emplace_back().set_name(name);
@@ -49,16 +30,6 @@ FakeWorld Verdict(v1::Decision decision) {
   world.verdict.set_decision(decision);
   world.verdict.set_mode(v1::MIGRATION_MODE_STATEFUL);
   return world;
-}
-
-v1::Migration At(v1::Migration::State state, uint64_t revision) {
-  v1::Migration migration;
-  migration.set_name("migrations/m1");
-  migration.set_vm("vms/a");
-  migration.set_state(state);
-  migration.set_revision(revision);
-  if (IsFinal(state)) migration.mutable_end_time()->set_seconds(1);
-  return migration;
 }
 
 FakeWorld MigrationThatEnds(v1::Migration::State end) {
@@ -226,55 +197,6 @@ TEST(CliTest, AnUnknownOutcomeSaysHowToAskAgainSafely) {
   const Result result = Vufctl(agent, {"migrate", "a", "--to=/run/d"});
   EXPECT_EQ(result.code, kExitUnknown);
   EXPECT_THAT(result.err, HasSubstr("--request-id=" + agent.request_ids().at(0)));
-}
-
-TEST(CliTest, AWatchSurvivesALostConnectionAndReportsNothingTwice) {
-  FakeWorld world;
-  const v1::Migration transferring = At(v1::Migration::STATE_TRANSFERRING, 2);
-  world.streams = {{transferring}, {}, {transferring, At(v1::Migration::STATE_SUCCEEDED, 3)}};
-  FakeAgent agent(world);
-  const Result result = Vufctl(agent, {"migrations", "watch", "m1", "--output=json"});
-  EXPECT_EQ(result.code, kExitOk);
-  EXPECT_EQ(std::count(result.out.begin(), result.out.end(), '\n'), 2) << result.out;
-  EXPECT_THAT(agent.calls(), SizeIs(3));
-}
-
-TEST(CliTest, CtrlCLeavesTheMigrationAloneAndSaysHowToCancelIt) {
-  FakeWorld world;
-  world.migration = At(v1::Migration::STATE_EVALUATING, 1);
-  world.streams = {{At(v1::Migration::STATE_TRANSFERRING, 2)}};
-  FakeAgent agent(world);
-  std::thread user([&] {
-    EXPECT_TRUE(agent.AwaitIdleStream());
-    kill(getpid(), SIGINT);
-  });
-  const Result result = Vufctl(agent, {"migrate", "a", "--to=/run/d", "--watch"});
-  user.join();
-  EXPECT_EQ(result.code, kExitCtrlC);
-  EXPECT_THAT(result.err, HasSubstr("migrations/m1 goes on"));
-  EXPECT_THAT(result.err, HasSubstr("vufctl --server=" + agent.address() + " cancel m1"));
-  EXPECT_THAT(agent.calls(), SizeIs(2));
-}
-
-TEST(CliTest, EndpointsWatchPrintsTheStateAndEndsWithCtrlC) {
-  FakeWorld world;
-  v1::WatchEndpointsResponse& present = world.endpoint_changes.emplace_back();
-  present.set_kind(v1::WatchEndpointsResponse::KIND_PRESENT);
-  present.set_revision(4);
-  present.mutable_endpoint()->set_name("endpoints/e");
-  present.mutable_endpoint()->set_socket_path("/run/e");
-  v1::WatchEndpointsResponse& synced = world.endpoint_changes.emplace_back();
-  synced.set_kind(v1::WatchEndpointsResponse::KIND_SYNCED);
-  synced.set_revision(5);
-  FakeAgent agent(world);
-  std::thread user([&] {
-    EXPECT_TRUE(agent.AwaitIdleStream());
-    kill(getpid(), SIGINT);
-  });
-  const Result result = Vufctl(agent, {"endpoints", "watch"});
-  user.join();
-  EXPECT_EQ(result.code, kExitCtrlC);
-  EXPECT_THAT(result.out, StartsWith("4 present e unspecified generation 0 - /run/e\n"));
 }
 
 TEST(CliTest, VersionAsksWhetherTheAgentAnswers) {
