@@ -110,6 +110,14 @@ absl::Status FakeConnector::ContByOther(const std::string& vm) {
   return status;
 }
 
+void FakeConnector::StopByOther(const std::string& vm) {
+  MutexLock lock(&mu_);
+  At(vm).Stop("paused");
+  // A migration under way comes back to this.
+  At(vm).run_state_before = "paused";
+  Changed();
+}
+
 std::vector<std::string> FakeConnector::Actions() const {
   MutexLock lock(&mu_);
   return actions_;

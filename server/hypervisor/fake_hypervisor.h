@@ -76,6 +76,7 @@ class FakeConnector : public HypervisorConnector {
   void ChangeFacts(const std::string& vm, const std::function<void(VmFacts&)>& change);
   // The operator, or libvirt, does it behind vufd's back.
   absl::Status ContByOther(const std::string& vm);
+  void StopByOther(const std::string& vm);
 
   // Calls that change something, in order: "/run/a.qmp StartOutgoing".
   std::vector<std::string> Actions() const;

@@ -51,6 +51,7 @@ class Gatherer {
   // The same for connections that are open already (the check at pre-switchover).
   Facts GatherAgain(const GatherRequest& request, Hypervisor& source, Hypervisor& destination,
                     absl::Time deadline);
+  Evidence<std::string> BootId() { return discovery_->BootId(); }
   // One VM, with its back-ends and their profiles.
   VmFacts ObserveVm(const std::string& qmp_socket, absl::Time deadline);
 

@@ -218,5 +218,29 @@ TEST_F(FailureTest, ASourceThatNeverAnswersAgainIsSaidToBeUnknown) {
   EXPECT_THAT(migration.message(), HasSubstr("not known"));
 }
 
+TEST_F(FailureTest, AGuestThatAnOperatorStopsMeanwhileIsNotStartedElsewhere) {
+  world_.qemu.SetOutcome(kSource, FakeOutcome::kNeverConverges);
+  const std::string name = world_.Create(world_.Request())->name();
+  ASSERT_TRUE(world_.AwaitThat([&] { return world_.qemu.MigrationStatus(kSource) == "active"; }));
+  world_.qemu.StopByOther(kSource);
+  const v1::Migration migration = world_.Await(name);
+  EXPECT_EQ(migration.state(), v1::Migration::STATE_FAILED) << migration.message();
+  EXPECT_THAT(migration.message(), HasSubstr("from running to paused"));
+  EXPECT_EQ(world_.qemu.RunState(kSource), "paused");
+  EXPECT_FALSE(world_.DestinationRuns());
+}
+
+TEST_F(FailureTest, APausedGuestThatAnOperatorResumesMeanwhileGoesOnAtTheSource) {
+  world_.qemu.StopByOther(kSource);
+  world_.qemu.SetOutcome(kSource, FakeOutcome::kNeverConverges);
+  const std::string name = world_.Create(world_.Request())->name();
+  ASSERT_TRUE(world_.AwaitThat([&] { return world_.qemu.MigrationStatus(kSource) == "active"; }));
+  ASSERT_TRUE(world_.qemu.ContByOther(kSource).ok());
+  const v1::Migration migration = world_.Await(name);
+  EXPECT_EQ(migration.state(), v1::Migration::STATE_FAILED) << migration.message();
+  EXPECT_THAT(migration.message(), HasSubstr("from paused to running"));
+  EXPECT_FALSE(world_.DestinationRuns());
+}
+
 }  // namespace
 }  // namespace vuf

@@ -23,9 +23,9 @@ absl::StatusOr<MigrationInfo> Monitor::QueryMigration(absl::Duration patience) {
   return hypervisor_->QueryMigration(clock_->Now() + std::max(patience, timeout_));
 }
 
-absl::StatusOr<std::string> Monitor::QueryRunState() {
+absl::StatusOr<std::string> Monitor::QueryRunState(absl::Duration patience) {
   if (hypervisor_ == nullptr) return NotConnected();
-  return hypervisor_->QueryRunState(Deadline());
+  return hypervisor_->QueryRunState(clock_->Now() + std::max(patience, timeout_));
 }
 
 absl::StatusOr<MigrationSettings> Monitor::Configure(const MigrationSettings& settings) {
@@ -67,7 +67,11 @@ absl::Status Monitor::CheckProcess() {
   if (!expected_.has_value()) return absl::OkStatus();
   absl::StatusOr<VmFacts> facts = Observe();
   if (!facts.ok()) return facts.status();
-  if (!facts->process.known() || *facts->process.value == *expected_) return absl::OkStatus();
+  if (!facts->process.known()) {
+    return absl::UnavailableError(absl::StrCat("it cannot be told which process answers at ",
+                                               socket_, ": ", facts->process.detail));
+  }
+  if (*facts->process.value == *expected_) return absl::OkStatus();
   return absl::UnavailableError(absl::StrCat("another QEMU answers at ", socket_, " now: pid ",
                                              facts->process.value->pid, " instead of ",
                                              expected_->pid, "; the one that was there is gone"));

@@ -34,6 +34,8 @@ class Monitor {
     hypervisor_ = std::move(hypervisor);
     expected_ = process.value;
   }
+  // The same before there is any connection.
+  void Expect(const ProcessId& process) { expected_ = process; }
   // Null when not connected.
   Hypervisor* hypervisor() { return hypervisor_.get(); }
 
@@ -42,7 +44,8 @@ class Monitor {
   // second form is for whoever has the time.
   absl::StatusOr<MigrationInfo> QueryMigration() { return QueryMigration(timeout_); }
   absl::StatusOr<MigrationInfo> QueryMigration(absl::Duration patience);
-  absl::StatusOr<std::string> QueryRunState();
+  absl::StatusOr<std::string> QueryRunState() { return QueryRunState(timeout_); }
+  absl::StatusOr<std::string> QueryRunState(absl::Duration patience);
   absl::StatusOr<MigrationSettings> Configure(const MigrationSettings& settings);
   absl::Status PrepareIncoming(int stream_fd);
   absl::Status StartOutgoing(int stream_fd);

@@ -97,7 +97,8 @@ absl::Status Run::Evaluate() {
                                            " but the fresh verdict has ", verdict.fingerprint,
                                            "; evaluate again"));
   }
-  if (gathered.source == nullptr || gathered.destination == nullptr) {
+  if (gathered.source == nullptr || gathered.destination == nullptr ||
+      !decided_.source.run_state.known()) {
     return absl::InternalError("the verdict allows without both monitors");
   }
   source_.Use(std::move(gathered.source), decided_.source.process);
@@ -123,12 +124,27 @@ absl::Status Run::SourceEnded(const std::string& status) {
                    "\": ", info->error_desc.empty() ? "QEMU gives no reason" : info->error_desc));
 }
 
+// Whether the destination is resumed was decided with the verdict. A guest that an operator stopped
+// meanwhile would be running there, one that was resumed would stand still.
+absl::Status Run::CheckGuest(const MonitorEvent& event) {
+  if (event.name != "STOP" && event.name != "RESUME") return absl::OkStatus();
+  const absl::StatusOr<std::string> state = source_.QueryRunState(kPatience);
+  if (!state.ok()) return Explain("asking the source QEMU for its run state", state.status());
+  const std::string& judged = *decided_.source.run_state.value;
+  if (*state == judged || *state == "finish-migrate" || *state == "postmigrate") {
+    return absl::OkStatus();
+  }
+  return absl::AbortedError(absl::StrCat("somebody else changed the guest's run state from ",
+                                         judged, " to ", *state, " during the migration"));
+}
+
 absl::Status Run::AwaitSource(absl::string_view wanted) {
   absl::Time next_look = parts_.clock->Now() + kLook;
   while (true) {
     if (absl::Status stop = CheckStop(); !stop.ok()) return stop;
     absl::StatusOr<MonitorEvent> event = source_.Await(kSlice);
     if (!event.ok()) return Explain("waiting for events of the source QEMU", event.status());
+    if (absl::Status guest = CheckGuest(*event); !guest.ok()) return guest;
     std::string status = event->status;
     if (event->name.empty() && parts_.clock->Now() >= next_look) {
       absl::StatusOr<MigrationInfo> info = source_.QueryMigration(kPatience);

@@ -59,6 +59,8 @@ class Run {
   // Until QEMU reports `wanted` at the source; anything final instead is an error with its words.
   absl::Status AwaitSource(absl::string_view wanted);
   absl::Status SourceEnded(const std::string& status);
+  // An error when somebody else stopped or resumed the guest since the decision.
+  absl::Status CheckGuest(const MonitorEvent& event);
   absl::Status AwaitDestination();
   absl::Status CheckDestination();
   void ShowProgress(const MigrationInfo& info);

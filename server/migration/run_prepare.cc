@@ -42,10 +42,27 @@ absl::Status Configure(Monitor& side, const VmFacts& vm, const MigrationSettings
   return replaced.status();
 }
 
+void FillProcess(const std::string& qmp_socket, const Evidence<ProcessId>& process,
+                 const Evidence<std::string>& boot_id, v1::QemuProcess& out) {
+  out.set_qmp_socket(qmp_socket);
+  if (process.known()) {
+    out.set_pid(process.value->pid);
+    out.set_start_ticks(process.value->start_ticks);
+  }
+  out.set_boot_id(boot_id.value.value_or(""));
+}
+
 }  // namespace
 
+// With the identities: a restart must know whose migration it may cancel.
 absl::Status Run::Prepare() {
-  absl::Status written = parts_.ledger->Advance(name(), v1::Migration::STATE_PREPARING);
+  absl::Status written =
+      parts_.ledger->Advance(name(), v1::Migration::STATE_PREPARING, [&](v1::Migration& migration) {
+        FillProcess(source_.socket(), decided_.source.process, decided_.boot_id,
+                    *migration.mutable_source_qemu());
+        FillProcess(destination_.socket(), decided_.destination->process, decided_.boot_id,
+                    *migration.mutable_destination_qemu());
+      });
   if (!written.ok()) return Explain("writing the state PREPARING", written);
   if (absl::Status status = ConfigureSource(); !status.ok()) return status;
   if (absl::Status status = ConfigureDestination(); !status.ok()) return status;

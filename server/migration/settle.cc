@@ -25,18 +25,55 @@ class Settlement {
                      migration_.destination().same_host().qmp_socket()) {}
 
   void Settle() {
+    const absl::Status pinned = Pin();
     switch (migration_.state()) {
       case v1::Migration::STATE_EVALUATING:
       case v1::Migration::STATE_PREPARING:
-        return NotBegun();
+        return NotBegun(pinned.ok());
       case v1::Migration::STATE_COMMITTED:
-        return Committed();
+        return pinned.ok() ? Committed() : Unclear(std::string(pinned.message()));
       default:
-        return Uncommitted();
+        return pinned.ok() ? Uncommitted() : Unpinned(pinned);
     }
   }
 
  private:
+  // A monitor's path outlives its QEMU. What answers there now may be another VM, with a migration
+  // of somebody else, so from here on only the processes of the record are talked to.
+  absl::Status Pin() {
+    const Evidence<std::string> boot_id = parts_.gatherer->BootId();
+    for (const v1::QemuProcess* side :
+         {&migration_.source_qemu(), &migration_.destination_qemu()}) {
+      if (side->pid() <= 0 || side->boot_id().empty()) {
+        return absl::FailedPreconditionError("the record does not say which QEMUs took part");
+      }
+      if (!boot_id.known()) {
+        return absl::FailedPreconditionError(
+            absl::StrCat("the host's boot id is unknown: ", boot_id.detail));
+      }
+      if (side->boot_id() != *boot_id.value) {
+        return absl::FailedPreconditionError(
+            "the host was restarted since, which ended both QEMUs");
+      }
+    }
+    source_.Expect(ProcessOf(migration_.source_qemu()));
+    destination_.Expect(ProcessOf(migration_.destination_qemu()));
+    return absl::OkStatus();
+  }
+
+  static ProcessId ProcessOf(const v1::QemuProcess& side) {
+    return {side.pid(), side.start_ticks()};
+  }
+
+  void Unpinned(const absl::Status& why) {
+    End(v1::Migration::STATE_INTERRUPTED,
+        absl::StrCat("vufd ended while the migration was under way, before its commit, and touches "
+                     "nothing now, because ",
+                     why.message(), ". Look at the source (", source_.socket(),
+                     ") and the destination (", destination_.socket(),
+                     ") before anything is resumed."));
+  }
+
   void End(State state, const std::string& message) {
     parts_.ledger->End(migration_.name(), state, message);
   }
@@ -51,8 +88,8 @@ class Settlement {
     (void)source_.Configure(off);
   }
 
-  void NotBegun() {
-    if (migration_.state() == v1::Migration::STATE_PREPARING) ForgetPause();
+  void NotBegun(bool pinned) {
+    if (pinned && migration_.state() == v1::Migration::STATE_PREPARING) ForgetPause();
     End(v1::Migration::STATE_FAILED,
         "vufd ended before the migration was begun: the guest stays at the source.");
   }
@@ -158,8 +195,10 @@ void SettleUnfinished(const RunParts& parts) {
   std::vector<std::thread> threads;
   const std::shared_ptr<const Registry::Snapshot> registry = parts.registry->snapshot();
   for (const v1::Migration& migration : parts.ledger->Unfinished()) {
+    // The registry may name another monitor by now, or none.
+    std::string socket = migration.source_qemu().qmp_socket();
     const auto vm = registry->vms.find(migration.vm());
-    const std::string socket = vm == registry->vms.end() ? "" : vm->second.qmp_socket();
+    if (socket.empty() && vm != registry->vms.end()) socket = vm->second.qmp_socket();
     threads.emplace_back(
         [&parts, migration, socket] { Settlement(parts, migration, socket).Settle(); });
   }

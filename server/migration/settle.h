@@ -7,7 +7,8 @@
 namespace vuf {
 
 // Ends every unfinished migration of the ledger, all at the same time, within about
-// parts.settle_timeout. The record and both monitors decide:
+// parts.settle_timeout. Only the very QEMU processes that the record names are talked to. The
+// record and both monitors decide:
 //   EVALUATING, PREPARING   nothing was begun: FAILED.
 //   TRANSFERRING            cancelled if QEMU is still at it; the source has the guest: FAILED.
 //                           A source that has handed over: INTERRUPTED, for no commit was written.

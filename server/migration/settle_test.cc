@@ -1,6 +1,7 @@
 // What a start of vufd makes of migrations that the previous run left under way.
 #include "server/migration/settle.h"
 
+#include <functional>
 #include <string>
 
 #include "gmock/gmock.h"
@@ -43,6 +44,15 @@ class SettleTest : public ::testing::Test {
     }
   }
 
+  static v1::QemuProcess Identity(const char* socket, int pid) {
+    v1::QemuProcess process;
+    process.set_qmp_socket(socket);
+    process.set_pid(pid);
+    process.set_start_ticks(1000);
+    process.set_boot_id("boot");
+    return process;
+  }
+
   v1::Migration RestartAt(v1::Migration::State state) {
     v1::Migration migration = world_.Request();
     migration.set_name(kName);
@@ -50,6 +60,9 @@ class SettleTest : public ::testing::Test {
     migration.set_state(state);
     migration.set_source_disposition(disposition_);
     migration.set_message(message_);
+    *migration.mutable_source_qemu() = Identity(kSource, 100);
+    *migration.mutable_destination_qemu() = Identity(kDestination, 101);
+    if (change_) change_(migration);
     EXPECT_TRUE(
         world_.store.Write({{Table::kMigrations, kName, migration.SerializeAsString()}}).ok());
     world_.Start();
@@ -71,6 +84,8 @@ class SettleTest : public ::testing::Test {
   std::unique_ptr<Hypervisor> destination_;
   v1::SourceDisposition disposition_ = v1::SOURCE_DISPOSITION_KEEP;
   std::string message_;
+  // What else is in the record.
+  std::function<void(v1::Migration&)> change_;
 };
 
 TEST_F(SettleTest, BeforeItWasBegun) {
@@ -156,12 +171,75 @@ TEST_F(SettleTest, ACommitWhoseSourceCannotBeSeenStartsNothing) {
   EXPECT_FALSE(world_.DestinationRuns());
 }
 
+// The source died with vufd, and its monitor's path serves another VM that libvirt is migrating.
+TEST_F(SettleTest, AnotherQemuAtTheSourcesMonitorIsNotCancelled) {
+  world_.qemu.AddVm(TestVm(kSource, kSourceFs, 999, "running"));
+  world_.qemu.Link(kSource, kDestination);
+  world_.qemu.SetOutcome(kSource, FakeOutcome::kNeverConverges);
+  Qemu({"migrate"});
+  ExpectEnded(RestartAt(v1::Migration::STATE_TRANSFERRING), v1::Migration::STATE_INTERRUPTED,
+              "another QEMU answers");
+  EXPECT_EQ(world_.qemu.MigrationStatus(kSource), "active");
+  EXPECT_TRUE(world_.qemu.Settings(kSource).capabilities["pause-before-switchover"]);
+}
+
+TEST_F(SettleTest, AQemuWhoseProcessCannotBeToldIsNotCancelled) {
+  world_.qemu.SetOutcome(kSource, FakeOutcome::kNeverConverges);
+  Qemu({"migrate"});
+  world_.qemu.ChangeFacts(
+      kSource, [](VmFacts& vm) { vm.process = Unknown<ProcessId>("not seen", Source::kProcfs); });
+  ExpectEnded(RestartAt(v1::Migration::STATE_TRANSFERRING), v1::Migration::STATE_INTERRUPTED,
+              "cannot be told");
+  EXPECT_EQ(world_.qemu.MigrationStatus(kSource), "active");
+}
+
+TEST_F(SettleTest, AnotherQemuAtTheDestinationsMonitorIsNotTakenForTheVm) {
+  Qemu({"migrate", "continue"});
+  world_.qemu.AddVm(TestVm(kDestination, kDestinationFs, 999, "running"));
+  ExpectEnded(RestartAt(v1::Migration::STATE_COMMITTED), v1::Migration::STATE_INTERRUPTED,
+              "another QEMU answers");
+  EXPECT_EQ(world_.RegisteredMonitor(), kSource);
+}
+
+TEST_F(SettleTest, ARecordWithoutProcessesTouchesNothing) {
+  world_.qemu.SetOutcome(kSource, FakeOutcome::kNeverConverges);
+  Qemu({"migrate"});
+  change_ = [](v1::Migration& migration) { migration.clear_source_qemu(); };
+  ExpectEnded(RestartAt(v1::Migration::STATE_TRANSFERRING), v1::Migration::STATE_INTERRUPTED,
+              "which QEMUs took part");
+  EXPECT_EQ(world_.qemu.MigrationStatus(kSource), "active");
+}
+
+TEST_F(SettleTest, AfterARestartOfTheHostNothingIsTouched) {
+  Qemu({"migrate", "continue"});
+  change_ = [](v1::Migration& migration) {
+    migration.mutable_destination_qemu()->set_boot_id("before");
+  };
+  ExpectEnded(RestartAt(v1::Migration::STATE_COMMITTED), v1::Migration::STATE_INTERRUPTED,
+              "the host was restarted");
+  EXPECT_FALSE(world_.DestinationRuns());
+}
+
+// RemoveVm may slip in between the acceptance of a migration and its start.
+TEST_F(SettleTest, TheRecordKnowsTheSourceOfAVmThatWasRemoved) {
+  world_.Start();
+  ASSERT_TRUE(world_.registry->DeleteVm(kVm, "", absl::Now() + absl::Seconds(10)).ok());
+  world_.Stop();
+  Qemu({"migrate"});
+  change_ = [](v1::Migration& migration) { migration.set_vm("vms/removed"); };
+  ExpectEnded(RestartAt(v1::Migration::STATE_TRANSFERRING), v1::Migration::STATE_FAILED,
+              "cancelled at restart");
+  EXPECT_TRUE(world_.SourceRuns());
+}
+
 TEST_F(SettleTest, ManyThatDoNotAnswerAreSettledAtTheSameTime) {
   world_.qemu.Die(kSource);
   for (int i = 0; i < 20; ++i) {
     v1::Migration migration = world_.Request();
     migration.set_name(absl::StrCat("migrations/m00000000", 10 + i));
     migration.set_state(v1::Migration::STATE_TRANSFERRING);
+    *migration.mutable_source_qemu() = Identity(kSource, 100);
+    *migration.mutable_destination_qemu() = Identity(kDestination, 101);
     ASSERT_TRUE(
         world_.store.Write({{Table::kMigrations, migration.name(), migration.SerializeAsString()}})
             .ok());
