@@ -17,12 +17,21 @@ absl::Status GuardedConnector::Check(const std::string& qmp_socket, absl::Time d
   if (!sighting.socket_file.has_value()) return absl::OkStatus();
   const Evidence<std::string>& executable = sighting.back_end.executable;
   if (!executable.known()) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "cannot tell what serves ", qmp_socket, " and will not connect to what may be a back-end: ",
-        sighting.error.empty() ? executable.detail : sighting.error));
+    const bool nobody = sighting.state == EndpointSighting::State::kAbsent;
+    return absl::Status(
+        nobody ? absl::StatusCode::kFailedPrecondition : absl::StatusCode::kUnavailable,
+        absl::StrCat("cannot tell what serves ", qmp_socket,
+                     " and will not connect to what may be a back-end: ",
+                     sighting.error.empty() ? executable.detail : sighting.error));
   }
   const std::string name = executable.value->substr(executable.value->rfind('/') + 1);
-  for (const auto& [profile_name, profile] : registry_->snapshot()->profiles) {
+  const std::shared_ptr<const Registry::Snapshot> registry = registry_->snapshot();
+  for (const auto& [endpoint_name, endpoint] : registry->endpoints) {
+    if (endpoint.socket_path() != qmp_socket) continue;
+    return absl::FailedPreconditionError(absl::StrCat(
+        qmp_socket, " is registered as ", endpoint_name, ", a back-end: this is no QMP socket"));
+  }
+  for (const auto& [profile_name, profile] : registry->profiles) {
     if (profile.executable_name() != name) continue;
     return absl::FailedPreconditionError(
         absl::StrCat(qmp_socket, " is served by ", *executable.value,

@@ -20,8 +20,9 @@ class GuardedConnector : public HypervisorConnector {
   GuardedConnector(HypervisorConnector* connector, Discovery* discovery, const Registry* registry)
       : connector_(connector), discovery_(discovery), registry_(registry) {}
 
-  // Looks first who serves the socket. FAILED_PRECONDITION, without connecting: a program that a
-  // back-end profile names, or nobody can tell.
+  // Looks first who serves the socket, and then may not connect. FAILED_PRECONDITION: a program
+  // that a back-end profile names, a registered endpoint, or nobody that vufd can see. UNAVAILABLE:
+  // somebody, but it cannot be told who; that must not be taken for a QEMU that has exited.
   absl::StatusOr<std::unique_ptr<Hypervisor>> Connect(const std::string& qmp_socket,
                                                       absl::Time deadline) override;
 

@@ -62,8 +62,21 @@ TEST_F(GuardedConnectorTest, LeavesABackEndAlone) {
 TEST_F(GuardedConnectorTest, LeavesAloneWhatItCannotSee) {
   ServedBy(Unknown<std::string>("permission denied"));
   const absl::Status status = Connect();
-  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  // Not FAILED_PRECONDITION, which says that the QEMU is gone.
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
   EXPECT_THAT(std::string(status.message()), HasSubstr("permission denied"));
+  EXPECT_EQ(connector_.calls, 0);
+}
+
+TEST_F(GuardedConnectorTest, LeavesARegisteredEndpointAloneWhateverServesIt) {
+  ServedBy(Known(std::string("/opt/own-back-end"), Source::kProcfs, clock_.Now()));
+  v1::Endpoint endpoint;
+  endpoint.set_name("endpoints/own");
+  endpoint.set_socket_path(kPath);
+  ASSERT_TRUE(registry_->CreateEndpoint(endpoint, {}, absl::InfiniteFuture()).ok());
+  const absl::Status status = Connect();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("endpoints/own"));
   EXPECT_EQ(connector_.calls, 0);
 }
 
