@@ -76,7 +76,7 @@ absl::StatusOr<v1::Migration> MigratorImpl::Create(v1::Migration migration, cons
   const std::shared_ptr<const Registry::Snapshot> registry = parts_.registry->snapshot();
   const auto vm = registry->vms.find(migration.vm());
   if (vm == registry->vms.end()) {
-    return absl::NotFoundError(absl::StrCat("there is no VM \"", migration.vm(), "\""));
+    return absl::NotFoundError(absl::StrCat("migration.vm: there is no VM \"", migration.vm(), "\""));
   }
   added = ledger_.Add(std::move(migration), key);
   if (!added.ok()) return added.status();

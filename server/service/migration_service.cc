@@ -94,6 +94,8 @@ v1::Migration InputOf(const v1::Migration& in) {
   out.clear_create_time();
   out.clear_end_time();
   out.clear_revision();
+  out.clear_source_qemu();
+  out.clear_destination_qemu();
   return out;
 }
 
@@ -171,8 +173,7 @@ absl::StatusOr<v1::Migration> MigrationServiceShell::Create(
     const v1::CreateMigrationRequest& request) {
   const absl::Status checked = Check(request);
   if (!checked.ok()) return checked;
-  const absl::StatusOr<v1::Vm> vm = FindVm("migration.vm", request.migration().vm());
-  if (!vm.ok()) return vm.status();
+  // The VM is looked for there: a retry is answered even when the VM was removed meanwhile.
   return deps_.migrator->Create(InputOf(request.migration()),
                                 MakeRequestKey("MigrationService.CreateMigration", request));
 }
@@ -244,7 +245,8 @@ grpc::ServerUnaryReactor* MigrationServiceShell::ListMigrations(
 grpc::ServerUnaryReactor* MigrationServiceShell::CancelMigration(
     grpc::CallbackServerContext* context, const grpc::ByteBuffer* in, grpc::ByteBuffer* out) {
   return deps_.calls->Unary<v1::CancelMigrationRequest, v1::Migration>(
-      context, "MigrationService/CancelMigration", deps_.write_pool, in, out,
+      // Not on a pool: it does not block, and must not wait behind calls that do.
+      context, "MigrationService/CancelMigration", nullptr, in, out,
       [this](const auto& request, absl::Time) { return Cancel(request); });
 }
 
