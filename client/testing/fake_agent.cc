@@ -157,9 +157,7 @@ class FakeAgent::Migrations : public v1::MigrationService::Service {
 };
 
 FakeAgent::FakeAgent(FakeWorld world) : world_(std::move(world)) {
-  char directory[] = "/tmp/vufXXXXXX";
-  directory_ = mkdtemp(directory);
-  address_ = absl::StrCat("unix:", directory_, "/s");
+  address_ = absl::StrCat("unix:", directory_.Path("s"));
   services_.push_back(std::make_unique<Vms>(this));
   services_.push_back(std::make_unique<Endpoints>(this));
   services_.push_back(std::make_unique<Profiles>(this));
@@ -174,8 +172,6 @@ FakeAgent::FakeAgent(FakeWorld world) : world_(std::move(world)) {
 FakeAgent::~FakeAgent() {
   server_->Shutdown(std::chrono::system_clock::now());
   server_->Wait();
-  unlink((directory_ + "/s").c_str());
-  rmdir(directory_.c_str());
 }
 
 std::vector<std::string> FakeAgent::calls() {

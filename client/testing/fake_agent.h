@@ -10,6 +10,7 @@
 
 #include "grpcpp/server.h"
 #include "server/base/mutex.h"
+#include "tests/testing/temp_directory.h"
 #include "vuf/v1/back_end_profile.grpc.pb.h"
 #include "vuf/v1/endpoint.grpc.pb.h"
 #include "vuf/v1/migration.grpc.pb.h"
@@ -59,7 +60,7 @@ class FakeAgent {
   // Keeps a stream open until the caller leaves.
   grpc::Status StayOpen(grpc::ServerContext* context);
 
-  std::string directory_;
+  TempDirectory directory_;
   std::string address_;
   Mutex mu_;
   CondVar changed_;

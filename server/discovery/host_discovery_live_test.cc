@@ -17,6 +17,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "server/discovery/host_discovery.h"
+#include "tests/testing/temp_directory.h"
 
 namespace vuf {
 namespace {
@@ -29,9 +30,6 @@ namespace fs = std::filesystem;
 class LiveTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    // A short way to a long directory: addresses of sockets are at most 107 bytes.
-    dir_ = absl::StrCat(getenv("TEST_TMPDIR"), "/live");
-    fs::remove_all(dir_);
     fs::create_directories(dir_ + "/share");
     fs::copy_file("server/discovery/stub_virtiofsd", dir_ + "/virtiofsd");
     ASSERT_EQ(chmod((dir_ + "/virtiofsd").c_str(), 0755), 0);
@@ -87,7 +85,8 @@ class LiveTest : public ::testing::Test {
     return vm;
   }
 
-  std::string dir_;
+  TempDirectory directory_;
+  const std::string& dir_ = directory_.path();
   std::string path_;
   int listener_ = -1;
   int client_ = -1;

@@ -19,6 +19,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "server/discovery/socket_view.h"
+#include "tests/testing/temp_directory.h"
 
 namespace vuf {
 namespace {
@@ -194,7 +195,8 @@ TEST(SocketViewTest, AFileSystemWithItsOwnDeviceNumbersIsRecognisedByItsMount) {
 }
 
 TEST(NetlinkSocketTableTest, FindsAListenerItsClientAndItsFile) {
-  const std::string path = absl::StrCat(getenv("TEST_TMPDIR"), "/s");
+  const TempDirectory directory;
+  const std::string path = directory.Path("s");
   sockaddr_un address = {};
   address.sun_family = AF_UNIX;
   ASSERT_LT(path.size(), sizeof(address.sun_path));

@@ -16,6 +16,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "server/qmp/testing/fake_qmp_server.h"
+#include "tests/testing/temp_directory.h"
 
 namespace vuf {
 namespace {
@@ -260,18 +261,18 @@ TEST(ConnectMonitor, SaysWhyThereIsNoConnection) {
   EXPECT_EQ(code(""), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(code("/" + std::string(108, 'x')), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(code("/nonexistent/monitor"), absl::StatusCode::kNotFound);
-  const std::string file = ::testing::TempDir() + "/file";
+  const TempDirectory directory;
+  const std::string file = directory.Path("file");
   std::ofstream(file) << "x";
   EXPECT_EQ(code(file), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(Message(ConnectMonitor(file, Soon()).status()), HasSubstr("not a socket"));
 }
 
 TEST(ConnectMonitor, NobodyListens) {
-  char directory[] = "/tmp/qmp-XXXXXX";
-  ASSERT_NE(mkdtemp(directory), nullptr);
+  const TempDirectory directory;
   sockaddr_un address = {};
   address.sun_family = AF_UNIX;
-  const std::string path = std::string(directory) + "/s";
+  const std::string path = directory.Path("s");
   std::memcpy(address.sun_path, path.c_str(), path.size());
   {
     FileDescriptor socket(::socket(AF_UNIX, SOCK_STREAM, 0));
@@ -280,8 +281,6 @@ TEST(ConnectMonitor, NobodyListens) {
   const absl::Status status = ConnectMonitor(path, Soon()).status();
   EXPECT_TRUE(absl::IsFailedPrecondition(status));
   EXPECT_THAT(Message(status), HasSubstr("nobody listens"));
-  unlink(path.c_str());
-  rmdir(directory);
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/testing/temp_directory.h"
 
 namespace vuf {
 namespace {
@@ -21,13 +22,7 @@ using ::testing::HasSubstr;
 
 class ListenSocketTest : public ::testing::Test {
  protected:
-  ListenSocketTest() {
-    char name[] = "/tmp/vufdXXXXXX";
-    directory_ = mkdtemp(name);
-  }
-  ~ListenSocketTest() override { std::filesystem::remove_all(directory_); }
-
-  std::string Path(const std::string& name) const { return directory_ + "/" + name; }
+  std::string Path(const std::string& name) const { return directory_.Path(name); }
   int Bind(const std::string& path) {
     const int fd = socket(AF_UNIX, SOCK_STREAM, 0);
     sockaddr_un address = {};
@@ -37,7 +32,7 @@ class ListenSocketTest : public ::testing::Test {
     return fd;
   }
 
-  std::string directory_;
+  TempDirectory directory_;
 };
 
 TEST_F(ListenSocketTest, MakesOneDirectoryNotTwo) {

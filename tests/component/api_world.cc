@@ -41,13 +41,6 @@ BackEndFacts SeenNow(BackEndFacts facts) {
 
 }  // namespace
 
-TempDirectory::TempDirectory() {
-  char name[] = "/tmp/vufdXXXXXX";
-  path_ = mkdtemp(name);
-}
-
-TempDirectory::~TempDirectory() { std::filesystem::remove_all(path_); }
-
 std::unique_ptr<grpc::ClientContext> Context(absl::Duration timeout) {
   auto context = std::make_unique<grpc::ClientContext>();
   context->set_deadline(absl::ToChronoTime(absl::Now() + timeout));

@@ -17,25 +17,13 @@
 #include "server/registry/registry.h"
 #include "server/service/api_server.h"
 #include "server/store/fake_store.h"
+#include "tests/testing/temp_directory.h"
 #include "vuf/v1/back_end_profile.grpc.pb.h"
 #include "vuf/v1/endpoint.grpc.pb.h"
 #include "vuf/v1/migration.grpc.pb.h"
 #include "vuf/v1/vm.grpc.pb.h"
 
 namespace vuf {
-
-// A directory that is removed with everything in it.
-class TempDirectory {
- public:
-  TempDirectory();
-  ~TempDirectory();
-  TempDirectory(const TempDirectory&) = delete;
-  TempDirectory& operator=(const TempDirectory&) = delete;
-  std::string Path(const std::string& name) const { return path_ + "/" + name; }
-
- private:
-  std::string path_;
-};
 
 // A client's context with a deadline that only a hung server reaches.
 std::unique_ptr<grpc::ClientContext> Context(absl::Duration timeout = absl::Seconds(20));

@@ -7,5 +7,5 @@ BAZEL_CACHE=${VUFD_BAZEL_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/vufd-ba
 run_bazel() {
   local command=$1
   shift
-  bazel "$command" --disk_cache="$BAZEL_CACHE" --ui_event_filters=-info --noshow_progress "$@"
+  bazel "$command" --disk_cache="$BAZEL_CACHE" --noshow_progress "$@"
 }

@@ -47,11 +47,7 @@ FakeQmpServer::Answer WithId(Json message) {
 }  // namespace
 
 FakeQmpServer::FakeQmpServer() : greeting_(kGreeting) {
-  // Not TEST_TMPDIR: Bazel's is longer than a socket's path may be.
-  char directory[] = "/tmp/qmp-XXXXXX";
-  Check(mkdtemp(directory) != nullptr, "mkdtemp");
-  directory_ = directory;
-  path_ = directory_ + "/monitor";
+  path_ = directory_.Path("monitor");
   listener_ = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_un address = {};
   address.sun_family = AF_UNIX;
@@ -75,7 +71,6 @@ FakeQmpServer::~FakeQmpServer() {
   for (const int fd : received_fds_) close(fd);
   for (const int fd : {listener_, wake_[0], wake_[1]}) close(fd);
   unlink(path_.c_str());
-  rmdir(directory_.c_str());
 }
 
 void FakeQmpServer::SetGreeting(std::string bytes) {

@@ -13,6 +13,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/time/time.h"
 #include "server/base/mutex.h"
+#include "tests/testing/temp_directory.h"
 
 namespace vuf {
 
@@ -73,7 +74,7 @@ class FakeQmpServer {
   void Drop() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Wake();
 
-  std::string directory_;
+  TempDirectory directory_;
   std::string path_;
   int listener_ = -1;
   int wake_[2] = {-1, -1};
