@@ -84,6 +84,18 @@ class FailureTest(World):
         self.assertIn("source", migration["message"])
         self.assert_stayed(self.from_vm)
 
+    def test_operator_stops_the_guest_while_memory_is_copied(self) -> None:
+        name = self.start_migration(self.to_vm, SLOWLY)
+        self.await_state(name, ("STATE_TRANSFERRING",))
+        self.from_vm.qmp.cmd("stop")
+        migration = self.await_state(name)
+        self.assertEqual(migration["state"], "STATE_FAILED", migration)
+        self.assertIn("from running to paused", migration["message"])
+        self.assertEqual(self.from_vm.qmp.status(), "paused")
+        self.assertNotEqual(self.to_vm.qmp.status(), "running")
+        self.from_vm.qmp.cmd("cont")
+        self.assert_stayed(self.from_vm)
+
     def test_time_out(self) -> None:
         migration = self.migrate(self.to_vm, SLOWLY, "--timeout=2s")
         self.assertEqual(migration["state"], "STATE_FAILED", migration)
