@@ -92,6 +92,18 @@ void Gatherer::AddCommon(const GatherRequest& request, Facts& facts) {
 Gathered Gatherer::Gather(const GatherRequest& request, absl::Time deadline) {
   Gathered gathered;
   gathered.facts.request.has_destination = request.destination_socket.has_value();
+  if (!request.running_migration.empty()) {
+    // Whoever waits in a monitor's queue gets it when the migration loses its connection, and a
+    // guest that is stopped just then would wait for him.
+    const std::string why =
+        absl::StrCat(request.running_migration, " is running and needs the monitors for itself");
+    gathered.facts.source = NotAsked(request.source_socket, why);
+    if (request.destination_socket.has_value()) {
+      gathered.facts.destination = NotAsked(*request.destination_socket, why);
+    }
+    AddCommon(request, gathered.facts);
+    return gathered;
+  }
   std::future<Side> destination;
   // A monitor serves one client: asked a second time it would not answer.
   const bool same_monitor = request.destination_socket == request.source_socket;

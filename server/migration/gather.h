@@ -23,7 +23,8 @@ struct GatherRequest {
   // Absent: the request names no destination.
   std::optional<std::string> destination_socket;
   Request request;
-  // Name of a migration of this VM that vufd is running, other than the one that asks.
+  // Name of a migration of this VM that vufd is running, other than the one that asks. The monitors
+  // are left to it then.
   std::string running_migration;
 };
 

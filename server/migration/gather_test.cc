@@ -86,6 +86,16 @@ TEST_F(GatherTest, TheSourcesOwnMonitorIsNotAskedTwice) {
   EXPECT_EQ(world_.qemu.CallCount(kSource, FakeCall::kConnect), 1);
 }
 
+TEST_F(GatherTest, ARunningMigrationHasTheMonitorsToItself) {
+  request_.running_migration = "migrations/m0000000001";
+  const Gathered gathered = Gather();
+  EXPECT_EQ(world_.qemu.CallCount(kSource, FakeCall::kConnect), 0);
+  EXPECT_EQ(world_.qemu.CallCount(kDestination, FakeCall::kConnect), 0);
+  EXPECT_EQ(gathered.facts.running_migration, "migrations/m0000000001");
+  EXPECT_THAT(gathered.facts.source.monitor.detail, HasSubstr("migrations/m0000000001"));
+  EXPECT_FALSE(gathered.facts.destination->monitor.known());
+}
+
 TEST_F(GatherTest, LooksAgainThroughTheSameConnections) {
   Gathered gathered = Gather();
   world_.host.SetBackEnd(kSourceFs, TestBackEnd(kSourceFs, 300));

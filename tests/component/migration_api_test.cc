@@ -101,6 +101,23 @@ TEST_F(MigrationApiTest, RetriedCreateIsNotASecondMigration) {
   EXPECT_EQ(all.migrations_size(), 1);
 }
 
+TEST_F(MigrationApiTest, ARetriedCreateIsAnsweredThoughTheVmWasRemovedMeanwhile) {
+  world_.RegisterSource();
+  v1::Migration first, second;
+  ASSERT_TRUE(Create("m1", &first).ok());
+  world_.Await(first.name());
+  v1::RemoveVmRequest remove;
+  remove.set_name("vms/guest");
+  v1::RemoveVmResponse removed;
+  ASSERT_TRUE(world_.vms->RemoveVm(Context().get(), remove, &removed).ok());
+  const grpc::Status again = Create("m1", &second);
+  ASSERT_TRUE(again.ok()) << again.error_message();
+  EXPECT_EQ(second.name(), first.name());
+  const grpc::Status other = Create("m2", &second);
+  EXPECT_EQ(other.error_code(), grpc::StatusCode::NOT_FOUND);
+  EXPECT_THAT(other.error_message(), HasSubstr("migration.vm"));
+}
+
 TEST_F(MigrationApiTest, ARunningMigrationHoldsItsVmAndCanBeCancelled) {
   world_.RegisterSource();
   world_.qemu.SetOutcome(world_.source(), FakeOutcome::kNeverConverges);
