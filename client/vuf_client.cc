@@ -241,19 +241,6 @@ absl::StatusOr<v1::Migration> VufClient::CancelMigration(const std::string& name
               Named<v1::CancelMigrationRequest>(name), Repeat::kOnce, options_);
 }
 
-bool IsFinal(v1::Migration::State state) {
-  switch (state) {
-    case v1::Migration::STATE_SUCCEEDED:
-    case v1::Migration::STATE_REFUSED:
-    case v1::Migration::STATE_FAILED:
-    case v1::Migration::STATE_CANCELLED:
-    case v1::Migration::STATE_INTERRUPTED:
-      return true;
-    default:
-      return false;
-  }
-}
-
 bool Allows(const v1::Verdict& verdict) {
   const bool has_mode = verdict.mode() == v1::MIGRATION_MODE_STATELESS ||
                         verdict.mode() == v1::MIGRATION_MODE_STATEFUL;

@@ -100,9 +100,6 @@ class VufClient {
   const std::unique_ptr<v1::MigrationService::StubInterface> migrations_;
 };
 
-// True for the states a migration never leaves.
-bool IsFinal(v1::Migration::State state);
-
 // True only for a verdict that allows without contradicting itself: the reader's half of
 // "unknown refuses".
 bool Allows(const v1::Verdict& verdict);

@@ -4,6 +4,7 @@
 
 #include "client/rpc.h"
 #include "client/vuf_client.h"
+#include "server/base/migration_state.h"
 
 namespace vuf {
 namespace {

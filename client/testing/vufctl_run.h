@@ -8,6 +8,7 @@
 
 #include "client/cli.h"
 #include "client/testing/fake_agent.h"
+#include "server/base/migration_state.h"
 
 namespace vuf::cli {
 

@@ -3,6 +3,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/strip.h"
 #include "prometheus/text_serializer.h"
+#include "server/base/migration_state.h"
 
 namespace vuf {
 namespace {
@@ -39,19 +40,6 @@ double Seconds(const google::protobuf::Duration& duration) {
 }
 
 }  // namespace
-
-bool HasEnded(v1::Migration::State state) {
-  switch (state) {
-    case v1::Migration::STATE_SUCCEEDED:
-    case v1::Migration::STATE_REFUSED:
-    case v1::Migration::STATE_FAILED:
-    case v1::Migration::STATE_CANCELLED:
-    case v1::Migration::STATE_INTERRUPTED:
-      return true;
-    default:
-      return false;
-  }
-}
 
 Metrics::Metrics(const std::string& version, absl::Time start)
     : rpc_requests_(BuildCounter()
@@ -147,7 +135,7 @@ void Metrics::MigrationChanged(const v1::Migration& migration) {
   bool newly_ended = false;
   {
     MutexLock lock(&mu_);
-    if (!HasEnded(migration.state())) {
+    if (!IsFinal(migration.state())) {
       running_.insert(migration.name());
     } else {
       // One that ended in a single step was never seen running; it counts all the same.

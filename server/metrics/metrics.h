@@ -62,9 +62,6 @@ class Metrics {
   std::set<std::string> blocker_codes_ ABSL_GUARDED_BY(mu_);
 };
 
-// STATE_SUCCEEDED and the other states a migration does not leave.
-bool HasEnded(v1::Migration::State state);
-
 }  // namespace vuf
 
 #endif  // VUFD_SERVER_METRICS_METRICS_H_

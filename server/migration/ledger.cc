@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/strip.h"
+#include "server/base/migration_state.h"
 #include "server/convert/convert.h"
 #include "server/migration/request_record.h"
 
@@ -27,19 +28,6 @@ absl::Status NotFound(const std::string& name) {
 }
 
 }  // namespace
-
-bool IsFinal(v1::Migration::State state) {
-  switch (state) {
-    case v1::Migration::STATE_SUCCEEDED:
-    case v1::Migration::STATE_REFUSED:
-    case v1::Migration::STATE_FAILED:
-    case v1::Migration::STATE_CANCELLED:
-    case v1::Migration::STATE_INTERRUPTED:
-      return true;
-    default:
-      return false;
-  }
-}
 
 absl::Status Ledger::Load() {
   absl::StatusOr<std::vector<Record>> records = store_->ReadAll(Table::kMigrations);

@@ -22,9 +22,6 @@
 
 namespace vuf {
 
-// SUCCEEDED, REFUSED, FAILED, CANCELLED or INTERRUPTED.
-bool IsFinal(v1::Migration::State state);
-
 // Thread-safe, and holds no lock while the store writes. Each migration is changed by the one
 // thread that runs it; only Cancel and StopAll come from others, and they just leave a request.
 class Ledger {

@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "server/base/log.h"
+#include "server/base/migration_state.h"
 #include "server/convert/convert.h"
 #include "server/migration/ledger.h"
 #include "server/migration/request_record.h"

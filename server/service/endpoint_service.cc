@@ -7,6 +7,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "server/base/migration_state.h"
 #include "server/registry/request_key.h"
 #include "server/service/endpoint_watch.h"
 #include "server/service/filter.h"
@@ -131,7 +132,7 @@ absl::Status EndpointServiceShell::CheckNotMigrating(const std::string& name) co
   const auto endpoint = snapshot->endpoints.find(name);
   if (endpoint == snapshot->endpoints.end()) return absl::OkStatus();
   for (const v1::Migration& migration : deps_.migrator->List()) {
-    if (HasEnded(migration.state())) continue;
+    if (IsFinal(migration.state())) continue;
     const auto& devices = migration.verdict().devices();
     const bool uses = std::any_of(devices.begin(), devices.end(), [&](const auto& device) {
       return device.socket_path() == endpoint->second.socket_path();

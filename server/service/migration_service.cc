@@ -6,6 +6,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "server/base/migration_state.h"
 #include "server/convert/convert.h"
 #include "server/decision/evaluate.h"
 #include "server/registry/request_key.h"
@@ -121,7 +122,7 @@ WatchSource FollowMigration(Migrator* migrator, const std::string& name, uint64_
     if (ended) return {std::nullopt, absl::OkStatus()};
     absl::StatusOr<v1::Migration> migration = migrator->Get(name);
     if (!migration.ok()) return {std::nullopt, migration.status()};
-    ended = HasEnded(migration->state());
+    ended = IsFinal(migration->state());
     if (migration->revision() <= after) {
       return ended ? WatchStep{std::nullopt, absl::OkStatus()} : WatchStep{};
     }
