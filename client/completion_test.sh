@@ -2,6 +2,7 @@
 # Sources the completion script that vufctl prints and asks it as bash would.
 set -u
 vufctl=$1
+# shellcheck source=/dev/null
 source <("$vufctl" completion bash) || exit 1
 
 # What the script calls for names: a vufctl that knows two VMs and says how it was called.

@@ -87,7 +87,7 @@ absl::StatusOr<std::unique_ptr<VufClient>> VufClient::Create(const ClientOptions
       options);
 }
 
-VufClient::VufClient(std::shared_ptr<grpc::Channel> channel, const ClientOptions& options)
+VufClient::VufClient(const std::shared_ptr<grpc::Channel>& channel, const ClientOptions& options)
     : options_(options),
       health_(grpc::health::v1::Health::NewStub(channel)),
       vms_(v1::VmService::NewStub(channel)),

@@ -50,7 +50,7 @@ class VufClient {
   // INVALID_ARGUMENT when `options.server` is no unix socket address. Does not connect yet.
   static absl::StatusOr<std::unique_ptr<VufClient>> Create(const ClientOptions& options);
   // Over any channel; `options.server` is not used.
-  VufClient(std::shared_ptr<grpc::Channel> channel, const ClientOptions& options);
+  VufClient(const std::shared_ptr<grpc::Channel>& channel, const ClientOptions& options);
 
   // True when the agent says that it takes requests.
   absl::StatusOr<bool> IsServing();

@@ -34,7 +34,7 @@ void LogMigration(const v1::Migration& migration) {
 
 }  // namespace
 
-Agent::Agent(const Config& config)
+Agent::Agent()
     : qmp_(&clock_),
       discovery_(DiscoveryOptions(), std::make_unique<NetlinkSocketTable>(), &clock_),
       metrics_(kVersion, clock_.Now()) {}
@@ -83,7 +83,7 @@ absl::Status Agent::StartHttp(const std::string& address) {
 }
 
 absl::StatusOr<std::unique_ptr<Agent>> Agent::Start(const Config& config) {
-  std::unique_ptr<Agent> agent(new Agent(config));
+  std::unique_ptr<Agent> agent(new Agent());
   absl::Status status = agent->OpenState(config);
   if (status.ok() && !config.http_address.empty()) status = agent->StartHttp(config.http_address);
   if (!status.ok()) return status;

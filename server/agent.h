@@ -32,7 +32,7 @@ class Agent {
   void Stop();
 
  private:
-  explicit Agent(const Config& config);
+  Agent();
   absl::Status OpenState(const Config& config);
   absl::Status StartHttp(const std::string& address);
 

@@ -52,7 +52,7 @@ BackEndFacts FakeDiscovery::BackEndOf(const FsDeviceFacts& device) const {
   return nobody;
 }
 
-void FakeDiscovery::ObserveBackEnds(VmFacts& vm, absl::Time deadline) {
+void FakeDiscovery::ObserveBackEnds(VmFacts& vm, absl::Time /*deadline*/) {
   MutexLock lock(&mu_);
   ++observations_;
   if (const auto it = started_paused_.find(vm.qmp_socket); it != started_paused_.end()) {
@@ -65,7 +65,7 @@ void FakeDiscovery::ObserveBackEnds(VmFacts& vm, absl::Time deadline) {
   for (FsDeviceFacts& device : *vm.devices.value) device.back_end = BackEndOf(device);
 }
 
-EndpointSighting FakeDiscovery::ObserveEndpoint(const std::string& path, absl::Time deadline) {
+EndpointSighting FakeDiscovery::ObserveEndpoint(const std::string& path, absl::Time /*deadline*/) {
   MutexLock lock(&mu_);
   if (const auto it = endpoints_.find(path); it != endpoints_.end()) return it->second;
   EndpointSighting sighting;

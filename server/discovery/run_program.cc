@@ -165,6 +165,7 @@ absl::StatusOr<std::string> RunForOutput(int executable_fd,
   }
   std::vector<std::string> words = arguments;
   std::vector<char*> pointers;
+  pointers.reserve(words.size() + 1);
   for (std::string& word : words) pointers.push_back(word.data());
   pointers.push_back(nullptr);
   const ChildPlan plan = {high[0], high[1], high[2], pointers.data()};

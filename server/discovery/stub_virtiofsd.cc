@@ -10,8 +10,6 @@
 #include <cstring>
 #include <string>
 
-extern char** environ;
-
 namespace {
 
 int PrintSurroundings() {

@@ -89,8 +89,9 @@ absl::StatusOr<MigrationSettings> FakeHypervisor::Configure(const MigrationSetti
   MigrationSettings before;
   const absl::Status status = Call(FakeCall::kConfigure, deadline, [&](FakeVm& vm) {
     absl::StatusOr<MigrationSettings> result = vm.Configure(settings);
-    if (result.ok()) before = *std::move(result);
-    return result.status();
+    if (!result.ok()) return result.status();
+    before = *std::move(result);
+    return absl::OkStatus();
   });
   if (!status.ok()) return status;
   return before;

@@ -110,8 +110,9 @@ absl::Status MigrationWorld::TryStart() {
   gatherer = std::make_unique<Gatherer>(&qemu, &host, registry.get(), &clock, options.qmp_timeout);
   auto opened = Migrator::Open(gatherer.get(), &qemu, registry.get(), &store, &clock, options,
                                [](const v1::Migration&) {});
-  if (opened.ok()) migrator = *std::move(opened);
-  return opened.status();
+  if (!opened.ok()) return opened.status();
+  migrator = *std::move(opened);
+  return absl::OkStatus();
 }
 
 void MigrationWorld::Start() { Must(TryStart()); }

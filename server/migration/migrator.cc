@@ -76,7 +76,8 @@ absl::StatusOr<v1::Migration> MigratorImpl::Create(v1::Migration migration, cons
   const std::shared_ptr<const Registry::Snapshot> registry = parts_.registry->snapshot();
   const auto vm = registry->vms.find(migration.vm());
   if (vm == registry->vms.end()) {
-    return absl::NotFoundError(absl::StrCat("migration.vm: there is no VM \"", migration.vm(), "\""));
+    return absl::NotFoundError(
+        absl::StrCat("migration.vm: there is no VM \"", migration.vm(), "\""));
   }
   added = ledger_.Add(std::move(migration), key);
   if (!added.ok()) return added.status();
@@ -130,7 +131,7 @@ void MigratorImpl::Shutdown() {
 absl::StatusOr<std::unique_ptr<Migrator>> Migrator::Open(Gatherer* gatherer,
                                                          HypervisorConnector* connector,
                                                          Registry* registry, Store* store,
-                                                         const Clock* clock, Options options,
+                                                         const Clock* clock, const Options& options,
                                                          Observer observer) {
   auto migrator = std::make_unique<MigratorImpl>(gatherer, connector, registry, store, clock,
                                                  options, std::move(observer));

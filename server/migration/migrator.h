@@ -73,7 +73,7 @@ class Migrator {
   static absl::StatusOr<std::unique_ptr<Migrator>> Open(Gatherer* gatherer,
                                                         HypervisorConnector* connector,
                                                         Registry* registry, Store* store,
-                                                        const Clock* clock, Options options,
+                                                        const Clock* clock, const Options& options,
                                                         Observer observer);
 
   // Accepts a migration (validated by the service) and starts it. Errors as the API documents.

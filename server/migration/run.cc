@@ -42,7 +42,7 @@ absl::Duration TimeoutOf(const v1::Migration& migration, absl::Duration by_defau
 
 }  // namespace
 
-Run::Run(const RunParts& parts, v1::Migration migration, std::string source_socket)
+Run::Run(const RunParts& parts, v1::Migration migration, const std::string& source_socket)
     : parts_(parts),
       migration_(std::move(migration)),
       deadline_(FromProto(migration_.create_time()) +

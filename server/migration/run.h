@@ -35,7 +35,7 @@ struct RunParts {
 
 class Run {
  public:
-  Run(const RunParts& parts, v1::Migration migration, std::string source_socket);
+  Run(const RunParts& parts, v1::Migration migration, const std::string& source_socket);
   // Returns when the migration has ended.
   void Go();
 

@@ -38,8 +38,9 @@ absl::Status Configure(Monitor& side, const VmFacts& vm, const MigrationSettings
                        std::optional<MigrationSettings>& before) {
   before = Seen(vm, wanted);
   absl::StatusOr<MigrationSettings> replaced = side.Configure(wanted);
-  if (replaced.ok()) before = *std::move(replaced);
-  return replaced.status();
+  if (!replaced.ok()) return replaced.status();
+  before = *std::move(replaced);
+  return absl::OkStatus();
 }
 
 void FillProcess(const std::string& qmp_socket, const Evidence<ProcessId>& process,

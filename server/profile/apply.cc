@@ -140,13 +140,13 @@ Result Choose(const std::vector<const v1::BackEndProfile*>& matching, const std:
   for (const v1::BackEndProfile* const profile : matching) {
     Evidence<Modes> modes = ModesOf(*profile, now);
     if (!modes.known()) return {std::move(modes)};
-    if (result.profile == nullptr) {
-      result = {std::move(modes), profile};
-    } else if (!Agree(*result.profile, *result.modes.value, *profile, *modes.value)) {
+    if (result.profile != nullptr &&
+        !Agree(*result.profile, *result.modes.value, *profile, *modes.value)) {
       return Refuse(absl::StrCat(result.profile->name(), " and ", profile->name(),
                                  " both match this back-end and disagree; delete one or narrow "
                                  "its versions"));
-    } else if (profile->name() == declared) {
+    }
+    if (result.profile == nullptr || profile->name() == declared) {
       result = {std::move(modes), profile};
     }
   }

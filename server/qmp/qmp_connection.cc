@@ -133,7 +133,7 @@ absl::StatusOr<std::vector<QmpReply>> QmpConnection::Exchange(
   const absl::Status status = Pump(std::move(out), fd, pending, deadline);
   if (absl::IsDeadlineExceeded(status)) {
     for (size_t i = 0; i < commands.size(); ++i) {
-      if (std::next(pending.begin(), i)->second) continue;
+      if (std::next(pending.begin(), static_cast<ptrdiff_t>(i))->second) continue;
       return Fail(absl::DeadlineExceededError(
           absl::StrCat(commands[i].name, ": ", path_, " did not answer in time")));
     }
@@ -223,7 +223,7 @@ absl::Status QmpConnection::HandleMessages(Pending& pending) {
   }
 }
 
-absl::Status QmpConnection::KeepEvent(Json message) {
+absl::Status QmpConnection::KeepEvent(const Json& message) {
   QmpEvent event = {StringOf(message, "event"), message.value("data", Json::object())};
   if (events_.size() >= limits_.events || event_bytes_ + line_bytes_ > limits_.event_bytes) {
     return absl::ResourceExhaustedError(absl::StrCat(

@@ -97,7 +97,7 @@ class QmpConnection {
   // The next message, or none when a whole line is not here yet.
   absl::StatusOr<std::optional<nlohmann::json>> NextMessage();
   absl::Status HandleMessages(Pending& pending);
-  absl::Status KeepEvent(nlohmann::json message);
+  absl::Status KeepEvent(const nlohmann::json& message);
   void TakeReply(nlohmann::json message, Pending& pending);
   absl::Status Fail(absl::Status why);
 

@@ -197,7 +197,7 @@ grpc::ServerUnaryReactor* EndpointServiceShell::DeleteEndpoint(grpc::CallbackSer
 }
 
 grpc::ServerWriteReactor<grpc::ByteBuffer>* EndpointServiceShell::WatchEndpoints(
-    grpc::CallbackServerContext* context, const grpc::ByteBuffer* in) {
+    grpc::CallbackServerContext* /*context*/, const grpc::ByteBuffer* in) {
   v1::WatchEndpointsRequest request;
   const absl::Status parsed = ParseMessage(*in, &request);
   return deps_.watches->Watch(

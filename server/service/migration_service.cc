@@ -252,7 +252,7 @@ grpc::ServerUnaryReactor* MigrationServiceShell::CancelMigration(
 }
 
 grpc::ServerWriteReactor<grpc::ByteBuffer>* MigrationServiceShell::WatchMigration(
-    grpc::CallbackServerContext* context, const grpc::ByteBuffer* in) {
+    grpc::CallbackServerContext* /*context*/, const grpc::ByteBuffer* in) {
   v1::WatchMigrationRequest request;
   absl::Status status = ParseMessage(*in, &request);
   if (status.ok()) status = CheckName("name", "migrations", request.name());
