@@ -82,6 +82,9 @@ class World(unittest.TestCase):
         """The guest runs at the destination, and only there, with its files intact."""
         self.assertEqual(migration["state"], "STATE_SUCCEEDED", f"{migration} {self.vufd.log()[-3000:]}")
         self.assertEqual(destination.qmp.status(), "running")
+        if migration["source_disposition"] == "SOURCE_DISPOSITION_QUIT":
+            # It has acknowledged that it goes, which takes a moment.
+            bed.wait_for("the source to quit", lambda: not source.alive(), 20)
         if source.alive():
             self.assertEqual(source.qmp.status(), "postmigrate")
         destination.progress(40)
