@@ -163,11 +163,6 @@ void IdentityRows(RuleRows& rows) {
                     [front_ends](Facts& f) { Be(Dst(f)).front_ends.value = front_ends; },
                     {"BACK_END_NOT_EXCLUSIVE"}});
   }
-  rows.push_back({"two VMs",
-                  [](Facts& f) {
-                    f.vms_by_socket_path["/run/vuf/source-fs0.sock"] = {"vms/a", "vms/b"};
-                  },
-                  {"ENDPOINT_USED_BY_SEVERAL_VMS"}});
   rows.push_back({"same back-end",
                   [](Facts& f) { Be(Dst(f)).process.value = Be(Src(f)).process.value; },
                   {"BACK_END_NOT_DISTINCT"}});

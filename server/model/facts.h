@@ -3,7 +3,6 @@
 #define VUFD_SERVER_MODEL_FACTS_H_
 
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -39,9 +38,7 @@ struct Facts {
   VmFacts source;
   // Absent when the request names none.
   std::optional<VmFacts> destination;
-  // Registered endpoints, and every socket path -> VMs known to use it (names).
   std::vector<RegisteredEndpoint> endpoints;
-  std::map<std::string, std::vector<std::string>> vms_by_socket_path;
   // Name of another migration of this VM that vufd itself is running; empty: none.
   std::string running_migration;
   // When the facts are judged, and how old evidence may be.

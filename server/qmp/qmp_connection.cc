@@ -39,10 +39,7 @@ QmpReply ToReply(Json message) {
     return reply;
   }
   const Json error = message.value("error", Json::object());
-  if (error.is_object()) {
-    reply.error_class = StringOf(error, "class");
-    reply.error_desc = StringOf(error, "desc");
-  }
+  if (error.is_object()) reply.error_desc = StringOf(error, "desc");
   return reply;
 }
 

@@ -29,7 +29,6 @@ struct QmpCommand {
 struct QmpReply {
   // Absent: QEMU refused.
   std::optional<nlohmann::json> value;
-  std::string error_class;
   std::string error_desc;
 
   bool ok() const { return value.has_value(); }

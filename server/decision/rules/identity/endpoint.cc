@@ -1,9 +1,6 @@
 // Who is at the other end of the device's socket, and is it who it should be?
-#include <set>
-
 #include "absl/strings/match.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_join.h"
 #include "server/decision/report.h"
 #include "server/decision/rule.h"
 
@@ -47,22 +44,6 @@ void CheckFrontEnds(const World& world, Report& report) {
                                "this QEMU alone.",
                                *front_ends),
                {front_ends.Cite()});
-  }
-}
-
-void CheckUsedBySeveral(const World& world, Report& report) {
-  const auto& vms_by_path = world.facts().vms_by_socket_path;
-  for (const DeviceView& device : world.devices()) {
-    const auto chardev = report.Need(device, fact::kChardev);
-    if (!chardev) continue;
-    const auto it = vms_by_path.find(chardev->socket_path);
-    if (it == vms_by_path.end()) continue;
-    const std::set<std::string> vms(it->second.begin(), it->second.end());
-    if (vms.size() < 2) continue;
-    report.Add(device.subject(),
-               absl::StrFormat("The socket %s is used by several VMs: %s.", chardev->socket_path,
-                               absl::StrJoin(vms, ", ")),
-               {chardev.Cite()});
   }
 }
 
@@ -123,18 +104,6 @@ VUFD_RULE(BACK_END_NOT_EXCLUSIVE) = {
         "Disconnect the other front-end; at the destination, start a new back-end and a new "
         "QEMU.",
     .check = CheckFrontEnds,
-};
-
-VUFD_RULE(ENDPOINT_USED_BY_SEVERAL_VMS) = {
-    .hazards = "26",
-    .retry_class = RetryClass::kOperator,
-    .cause =
-        "Two registered VMs name the same endpoint; one of them has not, or will lose, its "
-        "session.",
-    .remedy =
-        "Give every VM a back-end of its own, and remove VMs from the registry that no "
-        "longer exist (vufctl vms).",
-    .check = CheckUsedBySeveral,
 };
 
 VUFD_RULE(BACK_END_NOT_DISTINCT) = {
