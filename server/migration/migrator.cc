@@ -28,7 +28,7 @@ class MigratorImpl : public Migrator {
                options.qmp_timeout,
                options.settle_timeout,
                options.default_timeout} {}
-  ~MigratorImpl() override { Shutdown(); }
+  ~MigratorImpl() override { MigratorImpl::Shutdown(); }
 
   absl::Status Start() {
     if (absl::Status loaded = ledger_.Load(); !loaded.ok()) return loaded;

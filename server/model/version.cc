@@ -7,17 +7,25 @@
 #include "absl/strings/str_split.h"
 
 namespace vuf {
+namespace {
+
+bool ParseNumber(absl::string_view text, int* number) {
+  return absl::SimpleAtoi(text, number) && *number >= 0;
+}
+
+}  // namespace
 
 std::string Version::ToString() const { return absl::StrFormat("%d.%d.%d", major, minor, micro); }
 
 std::optional<Version> Version::Parse(absl::string_view text) {
   text = text.substr(0, text.find_first_of("-+~ "));
-  const std::vector<absl::string_view> parts = absl::StrSplit(text, '.');
-  if (parts.empty() || parts.size() > 3) return std::nullopt;
+  std::vector<absl::string_view> parts = absl::StrSplit(text, '.');
+  if (parts.size() > 3) return std::nullopt;
+  parts.resize(3, "0");
   Version version;
-  int* const fields[] = {&version.major, &version.minor, &version.micro};
-  for (size_t i = 0; i < parts.size(); ++i) {
-    if (!absl::SimpleAtoi(parts[i], fields[i]) || *fields[i] < 0) return std::nullopt;
+  if (!ParseNumber(parts[0], &version.major) || !ParseNumber(parts[1], &version.minor) ||
+      !ParseNumber(parts[2], &version.micro)) {
+    return std::nullopt;
   }
   return version;
 }
