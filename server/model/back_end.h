@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "server/model/evidence.h"
 #include "server/model/process.h"
@@ -52,6 +53,47 @@ struct SocketFacts {
   bool operator==(const SocketFacts&) const = default;
 };
 
+// What vuf-keeper says about the session it keeps (proto/vuf/v1/keeper.proto), and who has it.
+struct KeeperFacts {
+  enum class Phase { kUnknown = 0, kNone, kArmed, kSaved, kLoaded };
+  enum class Role { kUnknown = 0, kIdle, kDriver, kNominee, kFenced };
+  struct FrontEnd {
+    // The keeper's end of the connection: SocketFacts::peer_inode of the device that has the other.
+    uint64_t socket_inode = 0;
+    Role role = Role::kUnknown;
+    bool undrained = false;
+    bool operator==(const FrontEnd&) const = default;
+  };
+  // Where vufd reached it.
+  std::string control_socket;
+  std::string instance;
+  std::string session;
+  std::string version;
+  std::vector<FrontEnd> front_ends;
+  Phase phase = Phase::kUnknown;
+  // The permit in force, and that of the last hand-over done; empty: none.
+  std::string permit;
+  std::string handed_over_permit;
+  bool fenced = false;
+  uint64_t back_end_features = 0;
+  uint64_t back_end_protocol_features = 0;
+  // The keeper's end of its connection to the back-end behind it.
+  uint64_t back_end_socket_inode = 0;
+  uint32_t unanswered = 0;
+  std::string last_refusal;
+  uint64_t last_drain_us = 0;
+  uint64_t last_replace_us = 0;
+  bool operator==(const KeeperFacts&) const = default;
+};
+
+// The process behind a keeper that has the FUSE session.
+struct KeptBackEnd {
+  ProcessId process;
+  ProcessState state = ProcessState::kUnknown;
+  std::string executable;
+  bool operator==(const KeptBackEnd&) const = default;
+};
+
 struct BackEndFacts {
   Evidence<SocketFacts> socket;
   Evidence<ProcessId> process;
@@ -80,6 +122,10 @@ struct BackEndFacts {
     bool operator==(const ProfileModes&) const = default;
   };
   Evidence<ProfileModes> profile_modes;
+  // Of kind kKeeper only: what it says, and who serves behind it. With another kind both stay
+  // unknown and no rule asks for them.
+  Evidence<KeeperFacts> keeper;
+  Evidence<KeptBackEnd> kept;
 };
 
 }  // namespace vuf

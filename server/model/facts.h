@@ -30,6 +30,10 @@ struct Request {
   bool allow_stateful = false;
   // False: nobody said where to; the verdict can only list what speaks against the source.
   bool has_destination = false;
+  // Guest memory is to be shared through its file (x-ignore-shared) instead of copied.
+  bool shared_ram = false;
+  // The destination will be started after the source has quit; until then there are no facts of it.
+  bool sequential = false;
 };
 
 struct Facts {

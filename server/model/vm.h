@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -51,6 +52,10 @@ struct MemoryBackendFacts {
   std::string id;
   uint64_t size = 0;
   bool share = false;
+  // `mem-path` of a memory-backend-file as QEMU names it; empty: no such property. Absent: unknown.
+  std::optional<std::string> path;
+  // The file at that path in the mount namespace of the QEMU process. Absent: none, or unknown.
+  std::optional<FileId> file;
   bool operator==(const MemoryBackendFacts&) const = default;
 };
 

@@ -88,7 +88,7 @@ _cc_proto_gen = rule(
     },
 )
 
-def cc_grpc_library(name, srcs, deps = [], import_root = "proto", grpc = True, mock = False, **kwargs):
+def cc_grpc_library(name, srcs, deps = [], import_root = "proto", grpc = True, mock = False, lite = False, **kwargs):
     """A cc_library of the C++ generated from srcs.
 
     Args:
@@ -98,6 +98,8 @@ def cc_grpc_library(name, srcs, deps = [], import_root = "proto", grpc = True, m
       import_root: workspace directory that proto imports are relative to.
       grpc: also generate service stubs.
       mock: also generate gmock stubs (*_mock.grpc.pb.h).
+      lite: the messages need only protobuf's lite runtime. It is left to whoever links: a program
+        must have one of @system//:protobuf and @system//:protobuf_lite, never both.
       **kwargs: passed to the cc_library.
     """
     gen = name + "_gen"
@@ -118,9 +120,6 @@ def cc_grpc_library(name, srcs, deps = [], import_root = "proto", grpc = True, m
         hdrs = [name + "_hdrs"],
         # Generated code is not ours to lint.
         copts = ["-w"],
-        deps = deps + [
-            gen,
-            "@system//:grpc++" if grpc else "@system//:protobuf",
-        ],
+        deps = deps + [gen] + ([] if lite else ["@system//:grpc++" if grpc else "@system//:protobuf"]),
         **kwargs
     )
