@@ -1,0 +1,139 @@
+#include "keeper/back_end.h"
+
+#include <poll.h>
+#include <sys/stat.h>
+
+#include <utility>
+
+namespace vuf::keeper {
+namespace {
+
+// What passes through a keeper.
+constexpr uint64_t kCarried = kMq | kLogShmfd | kReplyAck | kDeviceState;
+
+bool HasAnswer(uint32_t request, uint64_t acknowledged) {
+  switch (request) {
+    case kGetFeatures:
+    case kGetProtocolFeatures:
+    case kGetQueueNum:
+    case kGetVringBase:
+    case kSetDeviceStateFd:
+    case kCheckDeviceState:
+      return true;
+    case kSetLogBase:
+      return (acknowledged & kLogShmfd) != 0;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+uint64_t InodeOf(int fd) {
+  struct stat about;
+  return fstat(fd, &about) == 0 ? about.st_ino : 0;
+}
+
+BackEnd::BackEnd(Fd socket) : connection_(std::move(socket)), inode_(InodeOf(connection_.fd())) {}
+
+void BackEnd::Lose(std::string problem) {
+  if (lost_) return;
+  lost_ = true;
+  problem_ = std::move(problem);
+  while (count_ > 0) {
+    Pending pending = std::move(pending_[first_]);
+    first_ = (first_ + 1) % kMaxPending;
+    --count_;
+    if (pending.done) pending.done(nullptr);
+  }
+}
+
+void BackEnd::Push(Pending pending) {
+  pending_[(first_ + count_) % kMaxPending] = std::move(pending);
+  ++count_;
+}
+
+void BackEnd::Ask(Message request, Done done) {
+  const uint32_t number = request.header.request;
+  const bool answered = HasAnswer(number, acknowledged_);
+  const bool barrier = !answered && (acknowledged_ & kReplyAck) == 0;
+  request.header.flags = kVersion | (answered || barrier ? 0 : kNeedReply);
+  // One that cannot be sent is answered, with nothing, when the loss is noticed.
+  const bool room = count_ < kMaxPending;
+  if (room) Push({barrier ? uint32_t{kGetFeatures} : number, std::move(done), barrier});
+  const bool sent = room && !lost_ && connection_.Send(request) &&
+                    (!barrier || connection_.Send(Message::Make(kGetFeatures)));
+  if (!sent && problem_.empty()) problem_ = "it does not take requests";
+}
+
+void BackEnd::Answered(const Message& answer) {
+  if (count_ == 0 || pending_[first_].request != answer.header.request ||
+      (answer.header.flags & kReply) == 0) {
+    return Lose("it answered request " + std::to_string(answer.header.request) +
+                ", which was not asked");
+  }
+  Pending pending = std::move(pending_[first_]);
+  first_ = (first_ + 1) % kMaxPending;
+  --count_;
+  if (!pending.done) return;
+  if (!pending.barrier) return pending.done(&answer);
+  const Message success = Message::Make(kGetFeatures, uint64_t{0});
+  pending.done(&success);
+}
+
+void BackEnd::OnReadable() {
+  while (!lost_) {
+    Message answer;
+    switch (connection_.Receive(answer)) {
+      case Connection::Got::kMessage:
+        Answered(answer);
+        break;
+      case Connection::Got::kNothing:
+        // A request that could not be sent will never be answered.
+        if (!problem_.empty()) Lose(problem_);
+        return;
+      case Connection::Got::kClosed:
+        return Lose("it closed the connection");
+      case Connection::Got::kBroken:
+        return Lose(connection_.problem());
+    }
+  }
+}
+
+bool BackEnd::AwaitAnswer(uint32_t request, int limit_ms, Message& answer) {
+  while (true) {
+    const Connection::Got got = connection_.Receive(answer);
+    if (got == Connection::Got::kMessage) {
+      return answer.header.request == request && (answer.header.flags & kReply) != 0;
+    }
+    if (got != Connection::Got::kNothing) return false;
+    pollfd wait = {connection_.fd(), POLLIN, 0};
+    if (poll(&wait, 1, limit_ms) <= 0) return false;
+  }
+}
+
+bool BackEnd::GetU64(uint32_t request, int limit_ms, uint64_t& out) {
+  Message answer;
+  return connection_.Send(Message::Make(request)) && AwaitAnswer(request, limit_ms, answer) &&
+         answer.Get(out);
+}
+
+std::string BackEnd::Negotiate(int limit_ms) {
+  if (!GetU64(kGetFeatures, limit_ms, features_)) return "it does not answer GET_FEATURES";
+  if ((features_ & kProtocolFeatures) == 0) return "it has no protocol features";
+  if (!GetU64(kGetProtocolFeatures, limit_ms, protocol_features_)) {
+    return "it does not answer GET_PROTOCOL_FEATURES";
+  }
+  const uint64_t wanted = protocol_features_ & kCarried;
+  if (!connection_.Send(Message::Make(kSetProtocolFeatures, wanted))) return "it has gone";
+  acknowledged_ = wanted;
+  uint64_t queues = 0;
+  if ((wanted & kMq) != 0 && !GetU64(kGetQueueNum, limit_ms, queues)) {
+    return "it does not answer GET_QUEUE_NUM";
+  }
+  queues_ = static_cast<uint32_t>(queues);
+  if (!connection_.Send(Message::Make(kSetOwner))) return "it has gone";
+  return "";
+}
+
+}  // namespace vuf::keeper
