@@ -21,7 +21,11 @@ class ShareBeat:
     listings: int = 0   # complete directory listings
     created: int = 0    # create/rename/unlink rounds
     full: int = 0       # verifications of the whole file
+    mapped: int = 0     # rounds on the mapped file
     kicks: int = 0
+    gate_opens: int = 0  # of the file "gate" (with the option gate)
+    gate_tries: int = 0  # larger than gate_opens by one while such a request is under way
+    known: int = 0      # files made known by the walk (with the option walk)
     op: str = ""
 
 
@@ -38,7 +42,7 @@ class Beat:
 
 
 _FIELDS = {"n": "n", "err": "err", "bad": "bad", "age": "age_ms", "gap": "gap_ms", "ul": "unlinked", "dir": "listings",
-           "new": "created", "full": "full", "kicks": "kicks"}
+           "new": "created", "full": "full", "map": "mapped", "kicks": "kicks", "known": "known"}
 
 
 def _share_beat(words: list[str]) -> ShareBeat:
@@ -46,7 +50,8 @@ def _share_beat(words: list[str]) -> ShareBeat:
         return ShareBeat(mounted=False)
     values = dict(word.split("=", 1) for word in words)
     numbers = {field: int(values[key].removesuffix("ms")) for key, field in _FIELDS.items()}
-    return ShareBeat(mounted=True, op=values["op"], **numbers)
+    opens, tries = (int(number) for number in values["gate"].split("/"))
+    return ShareBeat(mounted=True, op=values["op"], gate_opens=opens, gate_tries=tries, **numbers)
 
 
 def parse_beat(line: str) -> Beat | None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from bed.arena import Arena, Process
 from bed.backend import BackEnd
 from bed.console import Beat, Console
+from bed.keeper import Keeper
 from bed.manifest import load_manifest
 from bed.qmp import Qmp
 from bed.wait import wait_for
@@ -20,14 +21,14 @@ _OLD_MACHINE = "pc-q35-7.2"
 
 @dataclasses.dataclass(frozen=True)
 class Fs:
-    """One vhost-user-fs device. `backend` is a BackEnd or a socket path; `options` go to -device.
+    """One vhost-user-fs device. `backend` is a BackEnd, a Keeper or a socket path; `options` go to -device.
 
     QEMU 10.0.13 has rings of 1024 entries whatever queue-size says, while 11.1 obeys it (default 128)
     and refuses larger rings; only with 1024 can a VM move between them in both directions.
     """
 
     tag: str
-    backend: BackEnd | str
+    backend: BackEnd | Keeper | str
     options: str = ",queue-size=1024"
 
     @property
@@ -51,6 +52,10 @@ class VmOptions:
     period_us: int = 5000           # pace of the guest's work
     nounlink: bool = False          # guest holds no open but unlinked file
     kick_ms: int = 0
+    gate: bool = False              # guest keeps opening the share's file "gate", see bed.Gate
+    walk: bool = False              # guest lists the share's "tree" before it works
+    measure: bool = False           # guest measures I/O instead of working: lines "IO TAG ..."
+    memory_file: str = ""           # guest memory is this file (same-host RAM sharing); "": private to QEMU
     extra: Sequence[str] = ()
 
 
@@ -78,11 +83,10 @@ class Vm(Process):
         manifest, options = load_manifest(), self.options
         qemu = manifest.qemu[options.qemu]
         machine = options.machine or (_OLD_MACHINE if options.qemu == "7.2" else PORTABLE_MACHINE)
-        share = "on" if options.memory_share else "off"
         line = [qemu.path, "-name", f"guest={options.vm_name},debug-threads=on", "-uuid", options.uuid,
                 "-L", qemu.data_dir, "-M", f"{machine},memory-backend=mem", *manifest.accel_args,
                 "-m", str(options.memory_mb),
-                "-object", f"memory-backend-memfd,id=mem,size={options.memory_mb}M,share={share}",
+                "-object", self._memory(),
                 "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-serial", f"file:{self._serial}"]
         for path in (self.monitor, self._own_monitor):
             line += ["-qmp", f"unix:{path},server=on,wait=off"]
@@ -94,11 +98,15 @@ class Vm(Process):
         line += ["-S"] if (options.incoming if options.paused is None else options.paused) else []
         return [*line, *options.extra]
 
+    def _memory(self) -> str:
+        options = self.options
+        kind = f"memory-backend-file,mem-path={options.memory_file}" if options.memory_file else "memory-backend-memfd"
+        return f"{kind},id=mem,size={options.memory_mb}M,share={'on' if options.memory_share else 'off'}"
+
     def _kernel_line(self, devices: Sequence[Fs]) -> str:
         words = [load_manifest().append, f"vfs.tags={','.join(device.tag for device in devices)}",
                  f"vfs.period_us={self.options.period_us}"]
-        if self.options.nounlink:
-            words.append("vfs.nounlink")
+        words += [f"vfs.{name}" for name in ("nounlink", "gate", "walk", "measure") if getattr(self.options, name)]
         if self.options.kick_ms:
             words.append(f"vfs.kick_ms={self.options.kick_ms}")
         return " ".join(words)

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import pathlib
 import subprocess
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bed.arena import Arena, Process
+from bed.programs import built_program
 from bed.wait import wait_for
-
-_ROOT = pathlib.Path(__file__).resolve().parents[3]
 
 
 class VufctlError(Exception):
@@ -24,13 +21,6 @@ class VufctlError(Exception):
         self.status = done.returncode
         self.stdout = done.stdout
         self.stderr = done.stderr
-
-
-def _program(variable: str, default: str) -> str:
-    path = os.environ.get(variable) or str(_ROOT / default)
-    if not os.access(path, os.X_OK):
-        raise RuntimeError(f"{path} is not an executable: build it with bazel, or point {variable} at it")
-    return path
 
 
 def _quoted(text: str) -> str:
@@ -55,10 +45,10 @@ class Vufd(Process):
         self.state_directory = arena.dir / f"{name}.state"
         self.state_directory.mkdir(exist_ok=True)
         self._ready_command = ready_command
-        self._vufctl = _program("VUFCTL_BIN", "bazel-bin/client/vufctl")
+        self._vufctl = built_program("VUFCTL_BIN", "bazel-bin/client/vufctl")
         config = arena.dir / f"{name}.textproto"
         config.write_text(self._config(globs, period, qmp_timeout) + extra)
-        super().__init__(arena, name, [_program("VUFD_BIN", "bazel-bin/server/vufd"), f"--config={config}"], env)
+        super().__init__(arena, name, [built_program("VUFD_BIN", "bazel-bin/server/vufd"), f"--config={config}"], env)
         self._wait_ready(ready_timeout)
 
     def _config(self, globs: Sequence[str], period: int, qmp_timeout: int) -> str:

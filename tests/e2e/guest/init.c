@@ -5,7 +5,8 @@
 //   HB K t=MS | TAG n=.. err=.. bad=.. age=..ms ... op=..    heartbeat, every 200 ms
 //   E ...            something failed or data was wrong
 //   Q ...            a directory listing came back empty once (known behaviour of ext4 on the host)
-// Kernel command line: vfs.tags=A,B  vfs.period_us=N  vfs.nounlink  vfs.kick_ms=N
+// Kernel command line: vfs.tags=A,B  vfs.period_us=N  vfs.nounlink  vfs.kick_ms=N  vfs.gate
+//   vfs.walk  vfs.measure (reports "IO TAG ..." instead of working)
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -38,6 +39,31 @@ static void kicker(struct share* s) {
   }
 }
 
+// Opens the file "gate" of the share for writing, again and again, from another process. Nothing
+// happens while the host has no such file; while it holds a lease on it, the request stays under
+// way in the back-end.
+static void gate_keeper(struct share* s) {
+  char path[160];
+  snprintf(path, sizeof path, "/mnt/%s/gate", s->tag);
+  for (;; usleep(20 * 1000)) {
+    if (access(path, F_OK) != 0) continue;
+    s->gate_tries++;
+    int fd = open(path, O_RDWR);
+    if (fd < 0) {
+      if (errno != ENOENT) failed(s, "open-gate");
+      continue;
+    }
+    close(fd);
+    s->gate_opens++;
+  }
+}
+
+static void serve_share(struct share* s) {
+  if (opts.walk) walk_tree(s);
+  if (opts.measure) measure_forever(s);
+  work_forever(s);
+}
+
 static void start_share(struct share* s) {
   char where[96];
   snprintf(where, sizeof where, "/mnt/%s", s->tag);
@@ -48,8 +74,9 @@ static void start_share(struct share* s) {
   }
   s->mounted = true;
   say("MOUNTED %s\n", s->tag);
-  if (fork() == 0) work_forever(s);
+  if (fork() == 0) serve_share(s);
   if (opts.kick_ms > 0 && fork() == 0) kicker(s);
+  if (opts.gate && fork() == 0) gate_keeper(s);
 }
 
 static const char* option_text(const char* cmdline, const char* name) {
@@ -71,6 +98,9 @@ static void read_options(void) {
   text = option_text(line, "vfs.kick_ms=");
   opts.kick_ms = text ? atol(text) : 0;
   opts.nounlink = strstr(line, "vfs.nounlink") != NULL;
+  opts.walk = strstr(line, "vfs.walk") != NULL;
+  opts.measure = strstr(line, "vfs.measure") != NULL;
+  opts.gate = strstr(line, "vfs.gate") != NULL;
 }
 
 static void set_up(void) {
@@ -94,10 +124,10 @@ static int print_share(char* out, size_t size, const struct share* s, uint64_t n
   return snprintf(
       out, size,
       " | %s n=%llu err=%llu bad=%llu age=%llums gap=%llums ul=%llu dir=%llu new=%llu full=%llu"
-      " quirk=%llu kicks=%llu op=%s",
+      " map=%llu quirk=%llu kicks=%llu gate=%llu/%llu known=%llu op=%s",
       s->tag, (ull)s->records, (ull)s->errors, (ull)s->corrupt, (ull)age, (ull)s->max_gap_ms,
-      (ull)s->unlinked_ok, (ull)s->dir_ok, (ull)s->create_ok, (ull)s->full_ok, (ull)s->quirks,
-      (ull)s->kicks, s->op);
+      (ull)s->unlinked_ok, (ull)s->dir_ok, (ull)s->create_ok, (ull)s->full_ok, (ull)s->mapped_ok,
+      (ull)s->quirks, (ull)s->kicks, (ull)s->gate_opens, (ull)s->gate_tries, (ull)s->known, s->op);
 }
 
 static void heartbeat(uint64_t beat) {

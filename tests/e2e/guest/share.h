@@ -11,6 +11,9 @@ struct options {
   long period_us;
   long kick_ms;  // 0: no kicker
   bool nounlink;
+  bool gate;
+  bool walk;
+  bool measure;
 };
 
 // State of one share. Lives in shared memory: a worker process writes, the heartbeat reads.
@@ -22,8 +25,10 @@ struct share {
   volatile uint64_t corrupt;  // wrong data
   volatile uint64_t last_ms;  // when the last step ended
   volatile uint64_t max_gap_ms;
-  volatile uint64_t unlinked_ok, dir_ok, create_ok, full_ok;
+  volatile uint64_t unlinked_ok, dir_ok, create_ok, full_ok, mapped_ok;
   volatile uint64_t kicks, quirks;
+  volatile uint64_t gate_tries, gate_opens;
+  volatile uint64_t known;  // files that the walk has made known to the guest
   char op[24];
 };
 
@@ -40,6 +45,17 @@ __attribute__((format(printf, 1, 2))) void say(const char* format, ...);
 void enter(struct share* s, const char* op);
 void failed(struct share* s, const char* op);    // errno says why
 void mismatch(struct share* s, const char* op);  // wrong data
+
+// A file below `base` that stays mapped: opened once, then written through the mapping, synced and
+// read back from the server. One of each per worker process.
+void mapped_open(struct share* s, const char* base);
+void mapped_write(struct share* s, uint64_t number);
+
+// Lists all directories below the share's "tree", so that the guest knows every file in it.
+void walk_tree(struct share* s);
+
+// Measures requests to the server again and again and prints the figures; never returns.
+void measure_forever(struct share* s);
 
 // The worker process of a share; never returns.
 void work_forever(struct share* s);

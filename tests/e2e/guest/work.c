@@ -202,6 +202,7 @@ static void start_work(struct work* w, struct share* s) {
   open_log(w);
   open_unlinked(w);
   open_dir(w);
+  mapped_open(s, w->base);
   s->last_ms = now_ms();
 }
 
@@ -223,6 +224,7 @@ void work_forever(struct share* s) {
       use_unlinked(&w, number);
       list_some(&w);
     }
+    if (number % 8 == 4) mapped_write(s, number);
     if (number % 32 == 0) create_rename_unlink(&w);
     if (ok && number % 256 == 0) verify_all(&w, number);
     end_step(s, ok);
