@@ -84,6 +84,7 @@ class Session {
 
   // session.cc: connections and messages.
   FrontEnd* Find(uint32_t id);
+  void HearBackEnd();
   void Read(FrontEnd& front_end, Time now);
   void Handle(FrontEnd& front_end, Message& message, Time now);
   bool HandleQuestion(FrontEnd& front_end, const Message& message);

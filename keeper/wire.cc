@@ -1,6 +1,5 @@
 #include "keeper/wire.h"
 
-#include <sys/socket.h>
 #include <sys/uio.h>
 
 #include <algorithm>

@@ -3,6 +3,8 @@
 #ifndef VUFD_KEEPER_WIRE_H_
 #define VUFD_KEEPER_WIRE_H_
 
+#include <sys/socket.h>
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -170,7 +172,7 @@ class Connection {
  private:
   Got Broken(const char* why);
   Got ReadBytes(uint8_t* to, size_t wanted, size_t already, bool with_fds);
-  bool TakeFds(const struct msghdr& control);
+  bool TakeFds(const msghdr& control);
 
   Fd fd_;
   // The message that is arriving.

@@ -1,0 +1,364 @@
+#include "keeper/session.h"
+
+#include <utility>
+
+#include "keeper/log.h"
+
+namespace vuf::keeper {
+namespace {
+
+// What front-ends are offered. REPLY_ACK and DEVICE_STATE are the keeper's own.
+uint64_t Offered(const BackEnd& back_end) {
+  return (back_end.protocol_features() & (kMq | kLogShmfd)) | kReplyAck | kDeviceState;
+}
+
+// The keeper reads the rings, and must find them: split ones, at addresses of the guest's memory.
+uint64_t OfferedVirtio(const BackEnd& back_end) {
+  return back_end.features() & ~(kRingPacked | kAccessPlatform);
+}
+
+std::string Name(const FrontEnd& front_end) {
+  return "front-end " + std::to_string(front_end.id) + " (pid " + std::to_string(front_end.pid) +
+         ")";
+}
+
+}  // namespace
+
+Session::Session(const SessionOptions& options, std::unique_ptr<BackEnd> back_end)
+    : options_(options), back_end_(std::move(back_end)), hand_over_(instance_) {}
+
+void Session::Add(Fd socket, int pid) {
+  for (FrontEnd& slot : front_ends_) {
+    if (slot.connection.open()) continue;
+    slot = FrontEnd();
+    slot.id = ++last_id_;
+    slot.pid = pid;
+    slot.inode = InodeOf(socket.get());
+    slot.connection = Connection(std::move(socket));
+    ++revision_;
+    return Log(Level::kInfo, Name(slot) + " has connected");
+  }
+  Log(Level::kWarning, "a connection of pid " + std::to_string(pid) + " was refused: " +
+                           std::to_string(kMaxFrontEnds) + " front-ends are connected");
+}
+
+FrontEnd* Session::Find(uint32_t id) {
+  for (FrontEnd& front_end : front_ends_) {
+    if (front_end.id == id && front_end.connection.open()) return &front_end;
+  }
+  return nullptr;
+}
+
+size_t Session::Watch(std::array<pollfd, kMaxPolled>& out) const {
+  size_t count = 0;
+  out[count++] = {back_end_->fd(), POLLIN, 0};
+  for (const FrontEnd& front_end : front_ends_) {
+    if (!front_end.connection.open()) continue;
+    // One that waits for an answer is watched for its end all the same.
+    const short events = front_end.busy ? POLLRDHUP : POLLIN;
+    out[count++] = {front_end.connection.fd(), events, 0};
+    if (front_end.load.pipe.valid()) out[count++] = {front_end.load.pipe.get(), POLLIN, 0};
+  }
+  return count;
+}
+
+std::optional<std::chrono::microseconds> Session::Patience(Time now) const {
+  if (!stop_.has_value()) return std::nullopt;
+  // Rings are looked at, for nobody tells when the last answer is in them.
+  if (!stop_->asked) return std::chrono::microseconds(100);
+  return std::chrono::duration_cast<std::chrono::microseconds>(
+      std::max(*stop_deadline_ - now, Clock::duration::zero()));
+}
+
+void Session::HearBackEnd() {
+  back_end_->OnReadable();
+  if (!back_end_->lost()) return;
+  Finish(End::kBackEndGone, "the back-end is gone: " + back_end_->problem());
+}
+
+void Session::Dispatch(Time now) {
+  HearBackEnd();
+  if (end_.has_value()) return;
+  if (stop_.has_value()) GoOnStopping(now);
+  for (FrontEnd& front_end : front_ends_) {
+    if (front_end.connection.open()) GoOnLoading(front_end, now);
+    if (front_end.connection.open()) Read(front_end, now);
+  }
+  // What was asked just now may be answered, or could not be sent.
+  HearBackEnd();
+}
+
+// A busy front-end has one message under way; the next waits in its socket.
+void Session::Read(FrontEnd& front_end, Time now) {
+  if (front_end.busy) {
+    pollfd look = {front_end.connection.fd(), POLLRDHUP, 0};
+    if (poll(&look, 1, 0) == 1 && (look.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0) {
+      Drop(front_end, "it has left");
+    }
+    return;
+  }
+  while (front_end.connection.open() && !front_end.busy && !end_.has_value()) {
+    Message message;
+    switch (front_end.connection.Receive(message)) {
+      case Connection::Got::kMessage:
+        Handle(front_end, message, now);
+        break;
+      case Connection::Got::kNothing:
+        return;
+      case Connection::Got::kClosed:
+        return Drop(front_end, "it has left");
+      case Connection::Got::kBroken:
+        return Drop(front_end, front_end.connection.problem());
+    }
+  }
+}
+
+void Session::Answer(FrontEnd& front_end, const Message& answer) {
+  front_end.busy = false;
+  Message out;
+  out.header = {front_end.request, kVersion | kReply, answer.header.size};
+  out.payload = answer.payload;
+  if (!front_end.connection.Send(out)) Drop(front_end, "it does not take answers");
+}
+
+void Session::AnswerU64(FrontEnd& front_end, uint64_t value) {
+  Answer(front_end, Message::Make(front_end.request, value));
+}
+
+void Session::Acknowledge(FrontEnd& front_end, uint64_t result) {
+  front_end.busy = false;
+  if (front_end.need_reply) AnswerU64(front_end, result);
+}
+
+void Session::Forward(FrontEnd& front_end, Message message) {
+  front_end.busy = true;
+  const uint32_t id = front_end.id;
+  back_end_->Ask(std::move(message), [this, id](const Message* answer) {
+    FrontEnd* const waiting = Find(id);
+    if (waiting == nullptr || answer == nullptr) return;
+    const bool has_own = waiting->request == kSetLogBase || waiting->request == kSetDeviceStateFd ||
+                         waiting->request == kCheckDeviceState;
+    uint64_t result = 1;
+    if (has_own) return Answer(*waiting, *answer);
+    if (!answer->Get(result)) result = 1;
+    Acknowledge(*waiting, result);
+  });
+}
+
+void Session::Refuse(FrontEnd& front_end, const std::string& why) {
+  NoteRefusal(Name(front_end) + " was refused: " + why);
+  if (front_end.need_reply) AnswerU64(front_end, 1);
+  if (front_end.connection.open()) Drop(front_end, "it was refused");
+}
+
+void Session::Drop(FrontEnd& front_end, const std::string& why) {
+  Log(Level::kInfo, Name(front_end) + " is disconnected: " + why);
+  ++revision_;
+  hand_over_.Gone(front_end.inode);
+  if (stop_.has_value() && stop_->front_end == front_end.id) stop_.reset();
+  if (Drives(front_end)) {
+    for (uint32_t ring = 0; ring < kMaxRings; ++ring) AskToStop(ring);
+    driver_ = 0;
+    // The session waits for whoever brings the marker. The memory of the one that left is let go.
+    if (hand_over_.saved_stateless()) {
+      if (!front_end.memory.empty()) Tell(front_end.memory.Placeholder());
+    } else {
+      Finish(End::kDriverLeft, "the front-end that had the session has left");
+    }
+  }
+  front_end = FrontEnd();
+}
+
+void Session::Finish(int code, const std::string& why) {
+  if (end_.has_value()) return;
+  end_ = End{code, why};
+  ++revision_;
+}
+
+// Everything that is asked without being changed.
+bool Session::HandleQuestion(FrontEnd& front_end, const Message& message) {
+  switch (message.header.request) {
+    case kGetFeatures:
+      AnswerU64(front_end, OfferedVirtio(*back_end_));
+      return true;
+    case kGetProtocolFeatures:
+      AnswerU64(front_end, Offered(*back_end_));
+      return true;
+    case kGetQueueNum:
+      AnswerU64(front_end, std::min<uint64_t>(back_end_->queues(), kMaxRings));
+      return true;
+    default:
+      return false;
+  }
+}
+
+// Kick, call and error of a ring: an index, and a descriptor unless its absence is announced.
+std::string Session::SetRingFd(FrontEnd& front_end, Message& message) {
+  uint64_t value;
+  if (!message.Get(value) || (value & kVringIndexMask) >= kMaxRings) return "no such ring";
+  const bool has_fd = (value & kVringNoFd) == 0;
+  if (message.fd_count != (has_fd ? 1 : 0)) return "a ring needs exactly one descriptor";
+  Ring& ring = front_end.rings[value & kVringIndexMask];
+  Fd& place = message.header.request == kSetVringKick   ? ring.kick
+              : message.header.request == kSetVringCall ? ring.call
+                                                        : ring.error;
+  place = message.fds[0].Duplicate();
+  if (has_fd && !place.valid()) return "out of descriptors";
+  return "";
+}
+
+std::string Session::SetLogBase(FrontEnd& front_end, Message& message) {
+  if (!message.Get(front_end.log) || message.fd_count != 1) {
+    return "the log needs a size, an offset and one descriptor";
+  }
+  front_end.log_fd = message.fds[0].Duplicate();
+  return front_end.log_fd.valid() ? "" : "out of descriptors";
+}
+
+// Everything that describes the device. While the device is served, the back-end hears of it too.
+bool Session::HandleSetting(FrontEnd& front_end, Message& message) {
+  std::string wrong;
+  VringState state;
+  std::optional<Message> forward;
+  bool live = IsLive(front_end);
+  switch (message.header.request) {
+    case kSetFeatures:
+      if (!message.Get(front_end.features) ||
+          (front_end.features & ~OfferedVirtio(*back_end_)) != 0) {
+        wrong = "it wants features that were not offered";
+      }
+      break;
+    case kSetMemTable:
+      wrong = front_end.memory.Take(message);
+      if (wrong.empty() && live) forward = front_end.memory.ForBackEnd();
+      break;
+    case kSetLogBase:
+      wrong = SetLogBase(front_end, message);
+      if (wrong.empty() && !live) {
+        AnswerU64(front_end, 0);
+        return true;
+      }
+      break;
+    case kSetVringNum:
+    case kSetVringBase: {
+      if (!message.Get(state) || state.index >= kMaxRings) {
+        wrong = "no such ring";
+        break;
+      }
+      Ring& ring = front_end.rings[state.index];
+      (message.header.request == kSetVringNum ? ring.size : ring.base) = state.num;
+      live = false;  // QEMU sends these for stopped rings only, whose start repeats them
+      break;
+    }
+    case kSetVringAddr: {
+      VringAddr address;
+      if (!message.Get(address) || address.index >= kMaxRings) {
+        wrong = "no such ring";
+        break;
+      }
+      front_end.rings[address.index].address = address;
+      front_end.rings[address.index].has_address = true;
+      live = live && rings_[address.index] == RingState::kRunning;
+      if (live) forward = AddressForBackEnd(front_end, address.index);
+      break;
+    }
+    case kSetVringKick:
+    case kSetVringCall:
+    case kSetVringErr: {
+      wrong = SetRingFd(front_end, message);
+      const uint64_t index = message.payload[0];
+      live = live && wrong.empty() && rings_[index] == RingState::kRunning;
+      break;
+    }
+    default:
+      return false;
+  }
+  if (!wrong.empty()) {
+    Drop(front_end, wrong);
+  } else if (!live) {
+    Acknowledge(front_end, 0);
+  } else if (forward.has_value()) {
+    Forward(front_end, *std::move(forward));
+  } else if (message.header.request == kSetMemTable || message.header.request == kSetVringAddr) {
+    Drop(front_end, "its rings are not in its memory");
+  } else {
+    Forward(front_end, std::move(message));
+  }
+  return true;
+}
+
+void Session::Handle(FrontEnd& front_end, Message& message, Time now) {
+  front_end.busy = true;
+  front_end.request = message.header.request;
+  front_end.need_reply = message.need_reply();
+  if (HandleQuestion(front_end, message) || HandleSetting(front_end, message)) return;
+  VringState state;
+  switch (message.header.request) {
+    case kSetProtocolFeatures: {
+      uint64_t wanted = 0;
+      if (!message.Get(wanted) || (wanted & ~Offered(*back_end_)) != 0) {
+        return Drop(front_end, "it wants protocol features that were not offered");
+      }
+      return Acknowledge(front_end, 0);
+    }
+    case kSetOwner:
+      return Acknowledge(front_end, 0);
+    case kSetVringEnable:
+    case kGetVringBase:
+      if (!message.Get(state) || state.index >= kMaxRings) return Drop(front_end, "no such ring");
+      if (message.header.request == kSetVringEnable && state.num != 0) {
+        return Enable(front_end, state.index);
+      }
+      return Disable(front_end, state.index, message.header.request == kGetVringBase, now);
+    case kSetDeviceStateFd:
+      return SetDeviceState(front_end, message, now);
+    case kCheckDeviceState:
+      return CheckDeviceState(front_end, now);
+    default:
+      Log(Level::kWarning, Name(front_end) + " sent request " +
+                               std::to_string(message.header.request) + ", which was not offered");
+      // Without an answer it cannot know that what it wanted was not done.
+      if (front_end.need_reply) return AnswerU64(front_end, 1);
+      return Drop(front_end, "it sent what cannot be refused otherwise");
+  }
+}
+
+Result Session::Arm(const Permit& permit) {
+  if (hand_over_.phase() == HandOver::Phase::kNone) {
+    const bool outgoing = permit.direction == Permit::Direction::kOutgoing;
+    const FrontEnd* const driver = Find(driver_);
+    if (outgoing && (driver == nullptr || driver->inode != permit.source)) {
+      return Result::Refused("the connection with inode " + std::to_string(permit.source) +
+                             " does not have the session");
+    }
+    if (!outgoing && begun_) return Result::Refused("the session has begun: it cannot be loaded");
+    if (permit.mode == MarkerMode::kStateful &&
+        (back_end_->protocol_features() & kDeviceState) == 0) {
+      return Result::Refused("the back-end lacks DEVICE_STATE");
+    }
+  }
+  Result result = hand_over_.Arm(permit);
+  if (result.ok()) Log(Level::kInfo, "permit " + permit.id + " is armed");
+  ++revision_;
+  return result;
+}
+
+Result Session::Disarm(const std::string& permit) {
+  const bool was_in_force = hand_over_.phase() != HandOver::Phase::kNone;
+  Result result = hand_over_.Disarm(permit);
+  ++revision_;
+  if (!result.ok() || !was_in_force) return result;
+  Log(Level::kInfo, "permit " + permit + " was taken back");
+  if (begun_ && driver_ == 0) {
+    Finish(End::kDriverLeft, "the permit was taken back and the front-end that saved has left");
+  }
+  return result;
+}
+
+Result Session::Fence(const std::string& permit) {
+  Result result = hand_over_.Fence(permit);
+  ++revision_;
+  return result;
+}
+
+}  // namespace vuf::keeper
