@@ -26,6 +26,7 @@
 #include "absl/time/time.h"
 #include "server/base/clock.h"
 #include "server/base/mutex.h"
+#include "server/keeper/fake_keeper_session.h"
 #include "server/keeper/keeper.h"
 
 namespace vuf {
@@ -93,12 +94,10 @@ class FakeKeeper : public KeeperPort {
   struct Keeper {
     KeeperAddress address;
     bool alive = true;
-    KeeperFacts facts;
-    KeeperPermit permit;
-    absl::Time expires;
+    FakeKeeperSession session;
   };
   using Key = std::pair<std::string, KeeperCall>;
-  using Effect = std::function<absl::Status(Keeper&)>;
+  using Effect = std::function<absl::Status(FakeKeeperSession&)>;
 
   absl::Time Now() const { return clock_ == nullptr ? absl::Now() : clock_->Now(); }
   Keeper& At(const std::string& control_socket) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -111,7 +110,6 @@ class FakeKeeper : public KeeperPort {
   // What a front-end does; a refusal is remembered.
   absl::Status Act(const std::string& control_socket, const Effect& effect)
       ABSL_LOCKS_EXCLUDED(mu_);
-  absl::Status DoArm(const KeeperPermit& permit, Keeper& keeper) const;
 
   const Clock* const clock_;
   mutable Mutex mu_;

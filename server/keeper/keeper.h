@@ -50,8 +50,8 @@ class KeeperPort {
   // front-end drives.
   virtual absl::StatusOr<KeeperFacts> Disarm(const KeeperAddress& address,
                                              const std::string& permit, absl::Time deadline) = 0;
-  virtual absl::StatusOr<KeeperFacts> Fence(const KeeperAddress& address,
-                                            const std::string& permit, absl::Time deadline) = 0;
+  virtual absl::StatusOr<KeeperFacts> Fence(const KeeperAddress& address, const std::string& permit,
+                                            absl::Time deadline) = 0;
   // Moves the session to the back-end at `socket_path` (as the keeper sees it).
   virtual absl::StatusOr<KeeperFacts> ReplaceBackEnd(const KeeperAddress& address,
                                                      const std::string& socket_path,
