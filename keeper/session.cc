@@ -12,11 +12,6 @@ uint64_t Offered(const BackEnd& back_end) {
   return (back_end.protocol_features() & (kMq | kLogShmfd)) | kReplyAck | kDeviceState;
 }
 
-// The keeper reads the rings, and must find them: split ones, at addresses of the guest's memory.
-uint64_t OfferedVirtio(const BackEnd& back_end) {
-  return back_end.features() & ~(kRingPacked | kAccessPlatform);
-}
-
 std::string Name(const FrontEnd& front_end) {
   return "front-end " + std::to_string(front_end.id) + " (pid " + std::to_string(front_end.pid) +
          ")";
@@ -52,10 +47,11 @@ FrontEnd* Session::Find(uint32_t id) {
 size_t Session::Watch(std::array<pollfd, kMaxPolled>& out) const {
   size_t count = 0;
   out[count++] = {back_end_->fd(), POLLIN, 0};
+  if (replacement_.has_value()) out[count++] = {replacement_->fresh->fd(), POLLIN, 0};
   for (const FrontEnd& front_end : front_ends_) {
     if (!front_end.connection.open()) continue;
     // One that waits for an answer is watched for its end all the same.
-    const short events = front_end.busy ? POLLRDHUP : POLLIN;
+    const short events = front_end.busy || replacing() ? POLLRDHUP : POLLIN;
     out[count++] = {front_end.connection.fd(), events, 0};
     if (front_end.load.pipe.valid()) out[count++] = {front_end.load.pipe.get(), POLLIN, 0};
   }
@@ -63,6 +59,7 @@ size_t Session::Watch(std::array<pollfd, kMaxPolled>& out) const {
 }
 
 std::optional<std::chrono::microseconds> Session::Patience(Time now) const {
+  if (replacement_.has_value()) return std::chrono::milliseconds(1);
   if (!stop_.has_value()) return std::nullopt;
   // Rings are looked at, for nobody tells when the last answer is in them.
   if (!stop_->asked) return std::chrono::microseconds(100);
@@ -73,12 +70,17 @@ std::optional<std::chrono::microseconds> Session::Patience(Time now) const {
 void Session::HearBackEnd() {
   back_end_->OnReadable();
   if (!back_end_->lost()) return;
+  if (replacing() && replacement_->step == Replacement::Step::kDescribing) {
+    return GiveUpReplacement("the fresh back-end is gone: " + back_end_->problem());
+  }
   Finish(End::kBackEndGone, "the back-end is gone: " + back_end_->problem());
 }
 
 void Session::Dispatch(Time now) {
+  retired_.reset();
   HearBackEnd();
   if (end_.has_value()) return;
+  if (replacement_.has_value()) GoOnReplacing(now);
   if (stop_.has_value()) GoOnStopping(now);
   for (FrontEnd& front_end : front_ends_) {
     if (front_end.connection.open()) GoOnLoading(front_end, now);
@@ -88,9 +90,10 @@ void Session::Dispatch(Time now) {
   HearBackEnd();
 }
 
-// A busy front-end has one message under way; the next waits in its socket.
+// A busy front-end has one message under way; the next waits in its socket. So do all while the
+// back-end is replaced.
 void Session::Read(FrontEnd& front_end, Time now) {
-  if (front_end.busy) {
+  if (front_end.busy || replacing()) {
     pollfd look = {front_end.connection.fd(), POLLRDHUP, 0};
     if (poll(&look, 1, 0) == 1 && (look.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0) {
       Drop(front_end, "it has left");
@@ -179,7 +182,7 @@ void Session::Finish(int code, const std::string& why) {
 bool Session::HandleQuestion(FrontEnd& front_end, const Message& message) {
   switch (message.header.request) {
     case kGetFeatures:
-      AnswerU64(front_end, OfferedVirtio(*back_end_));
+      AnswerU64(front_end, OfferedFeatures());
       return true;
     case kGetProtocolFeatures:
       AnswerU64(front_end, Offered(*back_end_));
@@ -190,101 +193,6 @@ bool Session::HandleQuestion(FrontEnd& front_end, const Message& message) {
     default:
       return false;
   }
-}
-
-// Kick, call and error of a ring: an index, and a descriptor unless its absence is announced.
-std::string Session::SetRingFd(FrontEnd& front_end, Message& message) {
-  uint64_t value;
-  if (!message.Get(value) || (value & kVringIndexMask) >= kMaxRings) return "no such ring";
-  const bool has_fd = (value & kVringNoFd) == 0;
-  if (message.fd_count != (has_fd ? 1 : 0)) return "a ring needs exactly one descriptor";
-  Ring& ring = front_end.rings[value & kVringIndexMask];
-  Fd& place = message.header.request == kSetVringKick   ? ring.kick
-              : message.header.request == kSetVringCall ? ring.call
-                                                        : ring.error;
-  place = message.fds[0].Duplicate();
-  if (has_fd && !place.valid()) return "out of descriptors";
-  return "";
-}
-
-std::string Session::SetLogBase(FrontEnd& front_end, Message& message) {
-  if (!message.Get(front_end.log) || message.fd_count != 1) {
-    return "the log needs a size, an offset and one descriptor";
-  }
-  front_end.log_fd = message.fds[0].Duplicate();
-  return front_end.log_fd.valid() ? "" : "out of descriptors";
-}
-
-// Everything that describes the device. While the device is served, the back-end hears of it too.
-bool Session::HandleSetting(FrontEnd& front_end, Message& message) {
-  std::string wrong;
-  VringState state;
-  std::optional<Message> forward;
-  bool live = IsLive(front_end);
-  switch (message.header.request) {
-    case kSetFeatures:
-      if (!message.Get(front_end.features) ||
-          (front_end.features & ~OfferedVirtio(*back_end_)) != 0) {
-        wrong = "it wants features that were not offered";
-      }
-      break;
-    case kSetMemTable:
-      wrong = front_end.memory.Take(message);
-      if (wrong.empty() && live) forward = front_end.memory.ForBackEnd();
-      break;
-    case kSetLogBase:
-      wrong = SetLogBase(front_end, message);
-      if (wrong.empty() && !live) {
-        AnswerU64(front_end, 0);
-        return true;
-      }
-      break;
-    case kSetVringNum:
-    case kSetVringBase: {
-      if (!message.Get(state) || state.index >= kMaxRings) {
-        wrong = "no such ring";
-        break;
-      }
-      Ring& ring = front_end.rings[state.index];
-      (message.header.request == kSetVringNum ? ring.size : ring.base) = state.num;
-      live = false;  // QEMU sends these for stopped rings only, whose start repeats them
-      break;
-    }
-    case kSetVringAddr: {
-      VringAddr address;
-      if (!message.Get(address) || address.index >= kMaxRings) {
-        wrong = "no such ring";
-        break;
-      }
-      front_end.rings[address.index].address = address;
-      front_end.rings[address.index].has_address = true;
-      live = live && rings_[address.index] == RingState::kRunning;
-      if (live) forward = AddressForBackEnd(front_end, address.index);
-      break;
-    }
-    case kSetVringKick:
-    case kSetVringCall:
-    case kSetVringErr: {
-      wrong = SetRingFd(front_end, message);
-      const uint64_t index = message.payload[0];
-      live = live && wrong.empty() && rings_[index] == RingState::kRunning;
-      break;
-    }
-    default:
-      return false;
-  }
-  if (!wrong.empty()) {
-    Drop(front_end, wrong);
-  } else if (!live) {
-    Acknowledge(front_end, 0);
-  } else if (forward.has_value()) {
-    Forward(front_end, *std::move(forward));
-  } else if (message.header.request == kSetMemTable || message.header.request == kSetVringAddr) {
-    Drop(front_end, "its rings are not in its memory");
-  } else {
-    Forward(front_end, std::move(message));
-  }
-  return true;
 }
 
 void Session::Handle(FrontEnd& front_end, Message& message, Time now) {
@@ -324,6 +232,7 @@ void Session::Handle(FrontEnd& front_end, Message& message, Time now) {
 }
 
 Result Session::Arm(const Permit& permit) {
+  if (replacing()) return Result::Refused("the back-end is being replaced");
   if (hand_over_.phase() == HandOver::Phase::kNone) {
     const bool outgoing = permit.direction == Permit::Direction::kOutgoing;
     const FrontEnd* const driver = Find(driver_);

@@ -51,7 +51,7 @@ class Session {
   void Add(Fd socket, int pid);
 
   // What to poll for: fills up to kMaxPolled entries and returns how many.
-  static constexpr size_t kMaxPolled = 2 + 2 * kMaxFrontEnds;
+  static constexpr size_t kMaxPolled = 2 + 2 * kMaxFrontEnds;  // two back-ends
   size_t Watch(std::array<pollfd, kMaxPolled>& out) const;
   // How long to poll at most; absent: no limit.
   std::optional<std::chrono::microseconds> Patience(Time now) const;
@@ -64,6 +64,14 @@ class Session {
   Result Arm(const Permit& permit);
   Result Disarm(const std::string& permit);
   Result Fence(const std::string& permit);
+  // Moves the session to `fresh`, which was negotiated with, by the device state. An error is at
+  // once; otherwise the outcome is in replacement_result() when replacing() is over. Until it has
+  // all of the state, any failure leaves the present back-end serving.
+  Result BeginReplacement(std::unique_ptr<BackEnd> fresh, Time now);
+  bool replacing() const { return replacement_.has_value(); }
+  const Result& replacement_result() const { return replacement_result_; }
+  // The back-end is the one that the session began with.
+  bool has_first_back_end() const { return replacements_ == 0; }
   void Describe(Time now, v1::KeeperSession& out) const;
   // Rises with every change.
   uint64_t revision() const { return revision_; }
@@ -82,15 +90,21 @@ class Session {
     Time next_kick;
   };
 
+  // A back-end that is being replaced, by `fresh`. From kDescribing on `fresh` is the one before.
+  struct Replacement {
+    enum class Step { kStopping, kMoving, kDescribing, kStarting };
+    std::unique_ptr<BackEnd> fresh;
+    Step step = Step::kStopping;
+    Time begun;
+    Time deadline;
+  };
+
   // session.cc: connections and messages.
   FrontEnd* Find(uint32_t id);
   void HearBackEnd();
   void Read(FrontEnd& front_end, Time now);
   void Handle(FrontEnd& front_end, Message& message, Time now);
   bool HandleQuestion(FrontEnd& front_end, const Message& message);
-  bool HandleSetting(FrontEnd& front_end, Message& message);
-  std::string SetRingFd(FrontEnd& front_end, Message& message);
-  std::string SetLogBase(FrontEnd& front_end, Message& message);
   void Answer(FrontEnd& front_end, const Message& answer);
   void AnswerU64(FrontEnd& front_end, uint64_t value);
   // Answers with a u64 when the message asked for it.
@@ -100,6 +114,16 @@ class Session {
   void Refuse(FrontEnd& front_end, const std::string& why);
   void Drop(FrontEnd& front_end, const std::string& why);
   void Finish(int code, const std::string& why);
+
+  // session_settings.cc: the description of a device. Each returns what is wrong, or "".
+  bool HandleSetting(FrontEnd& front_end, Message& message);
+  uint64_t OfferedFeatures() const;
+  std::string SetFeatures(FrontEnd& front_end, const Message& message);
+  std::string SetLogBase(FrontEnd& front_end, const Message& message);
+  std::string SetVringState(FrontEnd& front_end, const Message& message);
+  std::string SetVringAddress(FrontEnd& front_end, const Message& message);
+  std::string SetVringFd(FrontEnd& front_end, const Message& message);
+  void ForwardSetting(FrontEnd& front_end, Message message);
 
   // session_rings.cc: starting and stopping.
   bool Drives(const FrontEnd& front_end) const { return driver_ == front_end.id; }
@@ -111,6 +135,8 @@ class Session {
   void BecomeDriver(FrontEnd& front_end);
   void StartDevice(FrontEnd& front_end);
   void StartRing(FrontEnd& front_end, uint32_t ring);
+  void DescribeRing(const FrontEnd& front_end, uint32_t ring);
+  void EnableRing(uint32_t ring);
   void Started(uint32_t ring, const Message* answer);
   // Starts what was asked for while rings were being stopped.
   void StartPending();
@@ -136,6 +162,15 @@ class Session {
   void RefuseLoad(FrontEnd& front_end, const std::string& why);
   void NoteRefusal(const std::string& why);
 
+  // session_replace.cc: another back-end under the running guest.
+  std::string MayReplace(const BackEnd& fresh);
+  void GoOnReplacing(Time now);
+  void MoveState();
+  void StartFresh();
+  void EndReplacement(Result result);
+  // The present back-end goes on.
+  void GiveUpReplacement(const std::string& why);
+
   const SessionOptions options_;
   const Id instance_ = RandomId();
   const Id session_ = RandomId();
@@ -155,6 +190,12 @@ class Session {
   // All stops since the last start share it.
   std::optional<Time> stop_deadline_;
   HandOver hand_over_;
+  std::optional<Replacement> replacement_;
+  Result replacement_result_;
+  uint64_t replacements_ = 0;
+  std::chrono::microseconds last_replacement_{0};
+  // Its connection is closed with the next Dispatch: an answer of its may be on the stack.
+  std::unique_ptr<BackEnd> retired_;
   std::optional<End> end_;
 
   uint64_t revision_ = 1;

@@ -143,15 +143,23 @@ void Session::StartDevice(FrontEnd& front_end) {
 }
 
 void Session::StartRing(FrontEnd& front_end, uint32_t index) {
+  DescribeRing(front_end, index);
+  EnableRing(index);
+}
+
+void Session::DescribeRing(const FrontEnd& front_end, uint32_t index) {
   const Ring& ring = front_end.rings[index];
-  rings_[index] = RingState::kStarting;
-  ++revision_;
   Tell(Message::Make(kSetVringNum, VringState{index, ring.size}));
   Tell(Message::Make(kSetVringBase, VringState{index, ring.base}));
   Tell(AddressForBackEnd(front_end, index));
   Tell(WithFd(kSetVringCall, index, ring.call));
   if (ring.error.valid()) Tell(WithFd(kSetVringErr, index, ring.error));
   Tell(WithFd(kSetVringKick, index, ring.kick));
+}
+
+void Session::EnableRing(uint32_t index) {
+  rings_[index] = RingState::kStarting;
+  ++revision_;
   back_end_->Ask(Message::Make(kSetVringEnable, VringState{index, 1}),
                  [this, index](const Message* answer) { Started(index, answer); });
 }
@@ -160,6 +168,7 @@ void Session::Started(uint32_t index, const Message* answer) {
   uint64_t result = 1;
   if (answer == nullptr || !answer->Get(result)) return;
   if (result == 0) result = start_error_;
+  if (result != 0) Log(Level::kError, "the back-end did not start ring " + std::to_string(index));
   if (rings_[index] == RingState::kStarting) rings_[index] = RingState::kRunning;
   FrontEnd* const front_end = Find(driver_);
   if (front_end == nullptr) return;
@@ -177,7 +186,7 @@ void Session::Started(uint32_t index, const Message* answer) {
 
 void Session::StartPending() {
   FrontEnd* const front_end = Find(driver_);
-  if (front_end == nullptr || !AllStopped()) return;
+  if (front_end == nullptr || !AllStopped() || replacement_.has_value()) return;
   bool first = true;
   for (uint32_t index = 0; index < kMaxRings; ++index) {
     if (!front_end->rings[index].enabled) continue;

@@ -36,7 +36,7 @@ void Session::Describe(Time now, v1::KeeperSession& out) const {
   back_end.set_features(back_end_->features());
   back_end.set_protocol_features(back_end_->protocol_features());
   back_end.set_queues(back_end_->queues());
-  back_end.set_supervised_pid(options_.supervised_pid);
+  if (has_first_back_end()) back_end.set_supervised_pid(options_.supervised_pid);
   back_end.set_unanswered(static_cast<uint32_t>(back_end_->unanswered()));
   const auto running = std::count(rings_.begin(), rings_.end(), RingState::kRunning);
   for (const FrontEnd& front_end : front_ends_) {
@@ -65,6 +65,7 @@ void Session::Describe(Time now, v1::KeeperSession& out) const {
   out.set_hand_overs(hand_over_.count());
   out.set_last_refusal(last_refusal_);
   out.set_last_drain_us(static_cast<uint64_t>(last_drain_.count()));
+  out.set_last_replace_us(static_cast<uint64_t>(last_replacement_.count()));
   out.set_drain_timeouts(drain_timeouts_);
   out.set_drain_limit_ms(static_cast<uint32_t>(options_.drain_limit.count()));
 }
