@@ -35,12 +35,14 @@ FileId BoundFile(const UnixSocket& socket, const FileSighting& seen,
 }  // namespace
 
 HostDiscovery::HostDiscovery(const HostDiscoveryOptions& options,
-                             std::unique_ptr<SocketTable> sockets, const Clock* clock)
+                             std::unique_ptr<SocketTable> sockets, const Clock* clock,
+                             KeeperPort* keepers)
     : procfs_(options.proc_root),
       inspector_(options.executable_names, options.run_limit),
       sockets_(std::move(sockets)),
       clock_(clock),
-      observer_(&procfs_, &inspector_, clock) {}
+      observer_(&procfs_, &inspector_, clock),
+      keeper_observer_(&procfs_, &observer_, keepers, clock) {}
 
 Evidence<std::string> HostDiscovery::BootId() {
   const absl::Time now = clock_->Now();
@@ -85,13 +87,28 @@ void HostDiscovery::ObserveBackEnds(VmFacts& vm, absl::Time deadline) {
                : Unknown<bool>(arguments.ok() ? source + " does not tell whether -S is an option"
                                               : Message(arguments.status()),
                                Source::kProcfs);
+    ObserveMemory(vm);
     outcome = ObserveDevices(vm, deadline);
     // All of the above is about one QEMU only if it is still there.
     if (const absl::Status still = VerifyQemu(vm); !still.ok()) outcome = still;
   }
   if (outcome.ok()) return;
+  if (!vm.process.known() && vm.memory_backends.known()) {
+    for (MemoryBackendFacts& memory : *vm.memory_backends.value) memory.file.reset();
+  }
   if (!vm.process.known()) vm.started_paused = Unknown<bool>(Message(outcome), Source::kProcfs);
   ForgetBackEnds(Message(outcome), vm);
+}
+
+void HostDiscovery::ObserveMemory(VmFacts& vm) const {
+  if (!vm.memory_backends.known()) return;
+  for (MemoryBackendFacts& memory : *vm.memory_backends.value) {
+    memory.file.reset();
+    if (memory.path.value_or("").empty()) continue;
+    const absl::StatusOr<FileSighting> seen = procfs_.Look(vm.process.value->pid, *memory.path);
+    // A directory holds a file without a name, which is nobody else's.
+    if (seen.ok() && !S_ISDIR(seen->mode)) memory.file = seen->file;
+  }
 }
 
 absl::Status HostDiscovery::ObserveDevices(VmFacts& vm, absl::Time deadline) const {
@@ -122,10 +139,13 @@ absl::Status HostDiscovery::ObserveDevices(VmFacts& vm, absl::Time deadline) con
     device.back_end.socket = Known(*std::move(socket), Source::kSockDiag, now, detail);
   }
   const absl::StatusOr<SocketHolders> holders = FindHolders(procfs_, wanted, deadline);
+  std::vector<BackEndFacts*> served;
   for (FsDeviceFacts& device : *vm.devices.value) {
     if (!device.back_end.socket.known()) continue;
     ObserveHolder(holders, {device.back_end.socket.value->peer_inode}, deadline, device.back_end);
+    served.push_back(&device.back_end);
   }
+  keeper_observer_.Observe(served, view, deadline);
   return absl::OkStatus();
 }
 
@@ -257,6 +277,7 @@ bool HostDiscovery::ObserveServer(const std::string& path, const FileSighting& f
       Known(SocketFacts{path, file.file, file.file, first}, Source::kSockDiag, now, detail);
   facts.front_ends = Known(front_ends, Source::kSockDiag, now, detail);
   ObserveHolder(FindHolders(procfs_, served, deadline), served, deadline, facts);
+  keeper_observer_.Observe({&facts}, view, deadline);
   return true;
 }
 

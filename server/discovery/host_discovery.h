@@ -13,10 +13,12 @@
 #include "server/base/clock.h"
 #include "server/discovery/discovery.h"
 #include "server/discovery/executable.h"
+#include "server/discovery/keeper_observer.h"
 #include "server/discovery/process_observer.h"
 #include "server/discovery/procfs.h"
 #include "server/discovery/sock_diag.h"
 #include "server/discovery/socket_view.h"
+#include "server/keeper/keeper.h"
 
 namespace vuf {
 
@@ -33,8 +35,9 @@ struct HostDiscoveryOptions {
 // everything; otherwise what is hidden is unknown, with the reason.
 class HostDiscovery : public Discovery {
  public:
+  // Without `keepers` what a keeper would say is unknown.
   HostDiscovery(const HostDiscoveryOptions& options, std::unique_ptr<SocketTable> sockets,
-                const Clock* clock);
+                const Clock* clock, KeeperPort* keepers = nullptr);
 
   Evidence<std::string> BootId() override;
   void ObserveBackEnds(VmFacts& vm, absl::Time deadline) override;
@@ -43,6 +46,8 @@ class HostDiscovery : public Discovery {
  private:
   absl::Status VerifyQemu(VmFacts& vm) const;
   absl::Status ObserveDevices(VmFacts& vm, absl::Time deadline) const;
+  // Fills `file` of the memory that is in files.
+  void ObserveMemory(VmFacts& vm) const;
   // The path of the device's back-end, from its character device or QEMU's command line.
   absl::StatusOr<std::string> SocketPath(int qemu_pid, const FsDeviceFacts& device) const;
   // The one of `peers` (the other ends of QEMU's sockets) that was bound to `path`.
@@ -60,6 +65,7 @@ class HostDiscovery : public Discovery {
   const std::unique_ptr<SocketTable> sockets_;
   const Clock* const clock_;
   const ProcessObserver observer_;
+  const KeeperObserver keeper_observer_;
 };
 
 }  // namespace vuf

@@ -147,7 +147,7 @@ class HostDiscoveryTest : public ::testing::Test {
     HostDiscoveryOptions options;
     options.proc_root = dir_ + "/proc";
     auto table = std::unique_ptr<FakeTable>(table_);
-    return HostDiscovery(options, std::move(table), &clock_);
+    return HostDiscovery(options, std::move(table), &clock_, keepers_);
   }
   // What is seen of the one device's back-end.
   const BackEndFacts& Observe(absl::Time deadline = absl::Now() + absl::Seconds(30)) {
@@ -165,6 +165,7 @@ class HostDiscoveryTest : public ::testing::Test {
   FakeTable* table_ = new FakeTable;
   MeddlingClock clock_;
   VmFacts vm_;
+  KeeperPort* keepers_ = nullptr;
 };
 
 }  // namespace vuf

@@ -69,6 +69,12 @@ void ForgetProcess(const std::string& why, BackEndFacts& facts) {
   facts.features = Unknown<std::set<std::string>>(why);
   facts.effective_capabilities = Unknown<uint64_t>(why);
   facts.share = Unknown<ShareId>(why);
+  facts.keeper = Unknown<KeeperFacts>(why);
+  facts.kept = Unknown<KeptBackEnd>(why);
+}
+
+bool IsKeeper(absl::string_view executable) {
+  return executable.substr(executable.rfind('/') + 1) == "vuf-keeper";
 }
 
 void ProcessObserver::Observe(int pid, absl::Time deadline, BackEndFacts& facts) const {
@@ -179,10 +185,13 @@ absl::StatusOr<ShareId> ProcessObserver::Share(int pid, const BackEndFacts& fact
 
 absl::StatusOr<int> ProcessObserver::ServingProcess(const std::vector<int>& pids) const {
   std::vector<int> candidates;
+  std::vector<int> keepers;
   for (const int pid : pids) {
     const absl::StatusOr<ExeLink> exe = procfs_->Exe(pid);
     if (exe.ok() && inspector_->Allows(exe->path)) candidates.push_back(pid);
+    if (exe.ok() && IsKeeper(exe->path)) keepers.push_back(pid);
   }
+  if (!keepers.empty()) candidates = keepers;
   if (candidates.empty()) candidates = pids;
   std::vector<int> parents;
   for (const int pid : candidates) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "server/base/clock.h"
 #include "server/discovery/executable.h"
@@ -17,6 +18,9 @@ namespace vuf {
 // Makes everything that is learnt from the process unknown. The socket's facts stay.
 void ForgetProcess(const std::string& why, BackEndFacts& facts);
 
+// Whether the executable is called like vuf-keeper.
+bool IsKeeper(absl::string_view executable);
+
 class ProcessObserver {
  public:
   ProcessObserver(const Procfs* procfs, ExecutableInspector* inspector, const Clock* clock)
@@ -26,8 +30,9 @@ class ProcessObserver {
   // When the process ends or another one gets its pid meanwhile, everything is unknown.
   void Observe(int pid, absl::Time deadline, BackEndFacts& facts) const;
 
-  // Which of `pids`, all holding one socket, serves it: the back-ends among them, and of a parent
-  // and its child the child. FAILED_PRECONDITION when that does not leave exactly one.
+  // Which of `pids`, all holding one socket, serves it: a keeper, whatever its children inherited;
+  // otherwise the back-ends among them, and of a parent and its child the child.
+  // FAILED_PRECONDITION when that does not leave exactly one.
   absl::StatusOr<int> ServingProcess(const std::vector<int>& pids) const;
 
  private:

@@ -171,6 +171,19 @@ absl::StatusOr<std::vector<uint64_t>> Procfs::Sockets(int pid) const {
   return inodes;
 }
 
+absl::StatusOr<bool> Procfs::SeesOwnFiles(int pid) const {
+  const absl::StatusOr<std::string> own = ReadLinkAt(AT_FDCWD, root_ + "/self/ns/mnt");
+  if (!own.ok()) return own.status();
+  const absl::StatusOr<std::string> other = ReadLinkAt(AT_FDCWD, PathOf(pid, "ns/mnt"));
+  if (!other.ok()) return other.status();
+  if (*own != *other) return false;
+  const absl::StatusOr<FileSighting> own_root = LookAt("/");
+  if (!own_root.ok()) return own_root.status();
+  const absl::StatusOr<FileSighting> root = LookAt(PathOf(pid, "root"));
+  if (!root.ok()) return root.status();
+  return root->file == own_root->file;
+}
+
 absl::StatusOr<FileSighting> Procfs::Look(int pid, const std::string& path) const {
   const bool absolute = !path.empty() && path[0] == '/';
   const std::string start = PathOf(pid, absolute ? "root" : "cwd");

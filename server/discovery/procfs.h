@@ -86,6 +86,9 @@ class Procfs {
   // directory. Never opens the file itself.
   absl::StatusOr<FileSighting> Look(int pid, const std::string& path) const;
 
+  // Whether a path means the same to the process as to vufd: same mount namespace, same root.
+  absl::StatusOr<bool> SeesOwnFiles(int pid) const;
+
   std::string PathOf(int pid, absl::string_view file) const;
 
  private:

@@ -23,6 +23,12 @@ std::vector<const UnixSocket*> SocketView::BoundPeersOf(const std::vector<uint64
   return {peers.begin(), peers.end()};
 }
 
+uint64_t SocketView::PeerOf(uint64_t inode) const {
+  const auto own = by_inode_.find(inode);
+  if (own == by_inode_.end() || !own->second->stream || !own->second->established) return 0;
+  return own->second->peer;
+}
+
 int SocketView::FrontEnds(uint64_t inode) const {
   const auto bound = by_inode_.find(inode);
   if (bound == by_inode_.end() || !bound->second->file) return 0;

@@ -26,6 +26,8 @@ class SocketView {
   const std::vector<UnixSocket>& sockets() const { return sockets_; }
   // The other ends of those sockets that are connected to a socket bound to a file.
   std::vector<const UnixSocket*> BoundPeersOf(const std::vector<uint64_t>& inodes) const;
+  // The other end of the socket `inode`, named or not. 0: none.
+  uint64_t PeerOf(uint64_t inode) const;
   // Connections to the socket whose file the socket `inode` is bound to, those that wait to be
   // accepted included. 0 when it is bound to none.
   int FrontEnds(uint64_t inode) const;
