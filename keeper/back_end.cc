@@ -41,9 +41,7 @@ void BackEnd::Lose(std::string problem) {
   lost_ = true;
   problem_ = std::move(problem);
   while (count_ > 0) {
-    Pending pending = std::move(pending_[first_]);
-    first_ = (first_ + 1) % kMaxPending;
-    --count_;
+    const Pending pending = Pop();
     if (pending.done) pending.done(nullptr);
   }
 }
@@ -53,28 +51,52 @@ void BackEnd::Push(Pending pending) {
   ++count_;
 }
 
+BackEnd::Pending BackEnd::Pop() {
+  Pending out = std::exchange(pending_[first_], Pending());
+  first_ = (first_ + 1) % kMaxPending;
+  --count_;
+  if (!out.unsent) --sent_;
+  return out;
+}
+
+void BackEnd::SendMore() {
+  while (problem_.empty() && sent_ < count_ && sent_ < kWindow) {
+    Pending& next = pending_[(first_ + sent_) % kMaxPending];
+    const bool sent = connection_.Send(*next.unsent) &&
+                      (!next.barrier || connection_.Send(Message::Make(kGetFeatures)));
+    // One that cannot be sent is answered, with nothing, when the loss is noticed.
+    if (!sent) problem_ = "it does not take requests";
+    next.unsent.reset();
+    ++sent_;
+  }
+}
+
 void BackEnd::Ask(Message request, Done done) {
   const uint32_t number = request.header.request;
   const bool answered = HasAnswer(number, acknowledged_);
   const bool barrier = !answered && (acknowledged_ & kReplyAck) == 0;
   request.header.flags = kVersion | (answered || barrier ? 0 : kNeedReply);
-  // One that cannot be sent is answered, with nothing, when the loss is noticed.
-  const bool room = count_ < kMaxPending;
-  if (room) Push({barrier ? uint32_t{kGetFeatures} : number, std::move(done), barrier});
-  const bool sent = room && !lost_ && connection_.Send(request) &&
-                    (!barrier || connection_.Send(Message::Make(kGetFeatures)));
-  if (!sent && problem_.empty()) problem_ = "it does not take requests";
+  if (count_ == kMaxPending) {
+    problem_ = "it has more to answer than any front-end asks";
+    return;
+  }
+  Push({barrier ? uint32_t{kGetFeatures} : number, std::make_unique<Message>(std::move(request)),
+        std::move(done), barrier});
+  SendMore();
 }
 
 void BackEnd::Answered(const Message& answer) {
-  if (count_ == 0 || pending_[first_].request != answer.header.request ||
-      (answer.header.flags & kReply) == 0) {
-    return Lose("it answered request " + std::to_string(answer.header.request) +
-                ", which was not asked");
+  const uint32_t request = answer.header.request;
+  if (sent_ == 0 || pending_[first_].request != request || (answer.header.flags & kReply) == 0) {
+    return Lose("it answered request " + std::to_string(request) + ", which was not asked");
   }
-  Pending pending = std::move(pending_[first_]);
-  first_ = (first_ + 1) % kMaxPending;
-  --count_;
+  // All are a u64 or a VringState, but this one's payload means nothing and differs.
+  if (request != kSetLogBase && answer.header.size != sizeof(uint64_t)) {
+    return Lose("its answer to request " + std::to_string(request) + " has " +
+                std::to_string(answer.header.size) + " bytes");
+  }
+  const Pending pending = Pop();
+  SendMore();
   if (!pending.done) return;
   if (!pending.barrier) return pending.done(&answer);
   const Message success = Message::Make(kGetFeatures, uint64_t{0});

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 
 #include "keeper/wire.h"
@@ -42,14 +43,21 @@ class BackEnd {
  private:
   struct Pending {
     uint32_t request = 0;
+    // What was not sent yet.
+    std::unique_ptr<Message> unsent;
     Done done;
     // The answer is the barrier's that was sent behind it, for a back-end without REPLY_ACK.
     bool barrier = false;
   };
   // Twice what starting and stopping every ring at once needs.
   static constexpr size_t kMaxPending = 2 * 16 * kMaxRings;
+  // What is sent unanswered: a back-end that does not read just now is not lost for that, as it
+  // would be if its socket filled up (some 270 small messages, and a request may need two).
+  static constexpr size_t kWindow = 64;
 
   void Push(Pending pending);
+  Pending Pop();
+  void SendMore();
   void Answered(const Message& answer);
   void Lose(std::string problem);
   bool GetU64(uint32_t request, int limit_ms, uint64_t& out);
@@ -64,6 +72,7 @@ class BackEnd {
   std::array<Pending, kMaxPending> pending_;
   size_t first_ = 0;
   size_t count_ = 0;
+  size_t sent_ = 0;
   bool lost_ = false;
   std::string problem_;
 };

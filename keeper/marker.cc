@@ -40,6 +40,17 @@ void GetBytes(const MarkerBytes& from, size_t at, std::array<uint8_t, kSize>& to
   std::copy_n(from.begin() + at, kSize, to.begin());
 }
 
+// "" when there is none. It stands in log lines and answers, so it must be text.
+std::string GetPermit(const MarkerBytes& bytes) {
+  const char* const field = reinterpret_cast<const char*>(&bytes[kPermitAt]);
+  const std::string permit(field, strnlen(field, kNonceAt - kPermitAt));
+  const bool text =
+      std::all_of(permit.begin(), permit.end(), [](char c) { return c >= ' ' && c <= '~'; });
+  const bool padded = std::all_of(field + permit.size(), field + (kNonceAt - kPermitAt),
+                                  [](char c) { return c == 0; });
+  return text && padded && permit.size() <= kMaxPermit ? permit : "";
+}
+
 }  // namespace
 
 MarkerBytes Encode(const Marker& marker) {
@@ -74,13 +85,12 @@ std::string Decode(const MarkerBytes& bytes, Marker& out) {
                   [](uint8_t byte) { return byte != 0; })) {
     return "the marker's reserved bytes are not zero";
   }
-  const char* const permit = reinterpret_cast<const char*>(&bytes[kPermitAt]);
-  const size_t length = strnlen(permit, kNonceAt - kPermitAt);
-  if (length == 0 || length > kMaxPermit) return "the marker names no permit";
+  const std::string permit = GetPermit(bytes);
+  if (permit.empty()) return "the marker names no permit";
   out.mode = static_cast<MarkerMode>(mode);
   GetBytes(bytes, kInstanceAt, out.instance);
   GetBytes(bytes, kSessionAt, out.session);
-  out.permit.assign(permit, length);
+  out.permit = permit;
   GetBytes(bytes, kNonceAt, out.nonce);
   return "";
 }
