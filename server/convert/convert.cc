@@ -104,27 +104,6 @@ v1::Finding FindingMessage(const Finding& finding) {
   return out;
 }
 
-// What people call it; a kind known only by a profile goes by its executable.
-std::string KindName(const BackEndFacts& back_end) {
-  switch (back_end.kind.value.value_or(BackEndKind::kUnknown)) {
-    case BackEndKind::kUnknown:
-      return "";
-    case BackEndKind::kVirtiofsd:
-      return "virtiofsd";
-    case BackEndKind::kVirtiofsdC:
-      return "virtiofsd-c";
-    case BackEndKind::kFilestoreVhost:
-      return "filestore-vhost";
-    case BackEndKind::kKeeper:
-      return "vuf-keeper";
-    case BackEndKind::kProfiled: {
-      const std::string executable = back_end.executable.value.value_or("");
-      return executable.substr(executable.rfind('/') + 1);
-    }
-  }
-  return "";
-}
-
 template <typename T>
 void NoteUnknown(absl::string_view what, const Evidence<T>& evidence,
                  std::vector<std::string>* notes) {
@@ -220,29 +199,6 @@ v1::Verdict ToProto(const Verdict& verdict) {
     *out.mutable_evaluate_time() = ToProto(verdict.evaluated_at);
   }
   out.set_fingerprint(verdict.fingerprint);
-  return out;
-}
-
-v1::BackEnd ToProto(const BackEndFacts& back_end) {
-  v1::BackEnd out;
-  out.set_kind(ValidUtf8(KindName(back_end)));
-  if (back_end.version.known()) out.set_version(back_end.version.value->ToString());
-  if (back_end.process.known()) {
-    out.set_pid(back_end.process.value->pid);
-    out.set_start_ticks(back_end.process.value->start_ticks);
-  }
-  out.set_executable(ValidUtf8(back_end.executable.value.value_or("")));
-  if (back_end.options.known()) {
-    const auto shared = back_end.options.value->find("shared-dir");
-    if (shared != back_end.options.value->end()) {
-      out.set_shared_directory(ValidUtf8(shared->second));
-    }
-  }
-  if (back_end.features.known()) {
-    for (const std::string& feature : *back_end.features.value) {
-      out.add_features(ValidUtf8(feature));
-    }
-  }
   return out;
 }
 

@@ -122,6 +122,41 @@ TEST(ConvertBackEndTest, UnknownIsEmptyAndProfiledGoesByItsExecutable) {
   EXPECT_EQ(ToProto(facts).kind(), "myfsd");
 }
 
+TEST(ConvertBackEndTest, CarriesTheKeeper) {
+  BackEndFacts facts = KnownBackEnd();
+  EXPECT_EQ(ToProto(facts).keeper_error(), "");
+  facts.keeper = Unknown<KeeperFacts>("nobody answers");
+  EXPECT_EQ(ToProto(facts).keeper_error(), "nobody answers");
+  EXPECT_FALSE(ToProto(facts).has_keeper());
+  KeeperFacts keeper;
+  keeper.control_socket = "/run/fs0.control";
+  keeper.instance = "i";
+  keeper.session = "s";
+  keeper.version = "0.6.0";
+  keeper.front_ends = {{1, KeeperFacts::Role::kDriver, false},
+                       {2, KeeperFacts::Role::kIdle, false}};
+  keeper.phase = KeeperFacts::Phase::kSaved;
+  keeper.permit = "m1";
+  keeper.last_refusal = "no";
+  facts.kind.value = BackEndKind::kKeeper;
+  facts.keeper = Known(keeper, Source::kBackEndExecutable, kNow);
+  facts.kept = Known(KeptBackEnd{{43, 9}, ProcessState::kRunning, "/usr/libexec/virtiofsd"},
+                     Source::kSockDiag, kNow);
+  const v1::BackEnd out = ToProto(facts);
+  EXPECT_EQ(out.kind(), "vuf-keeper");
+  EXPECT_EQ(out.keeper_error(), "");
+  EXPECT_EQ(out.keeper().control_socket(), "/run/fs0.control");
+  EXPECT_EQ(out.keeper().instance(), "i");
+  EXPECT_EQ(out.keeper().session(), "s");
+  EXPECT_EQ(out.keeper().version(), "0.6.0");
+  EXPECT_EQ(out.keeper().front_ends(), 2u);
+  EXPECT_EQ(out.keeper().phase(), "saved");
+  EXPECT_EQ(out.keeper().permit(), "m1");
+  EXPECT_EQ(out.keeper().last_refusal(), "no");
+  EXPECT_EQ(out.keeper().back_end_pid(), 43);
+  EXPECT_EQ(out.keeper().back_end_executable(), "/usr/libexec/virtiofsd");
+}
+
 VmFacts KnownVm() {
   VmFacts facts;
   facts.monitor = Known(std::string("QMP"), Source::kQmp, kNow);

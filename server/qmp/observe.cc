@@ -1,6 +1,7 @@
-// Observe: two batches of queries that change nothing. Never x-query-virtio-status: it aborts
+// Observe: three batches of queries that change nothing. Never x-query-virtio-status: it aborts
 // QEMU 11.1.
 #include <functional>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -16,6 +17,8 @@ constexpr char kPeripheral[] = "/machine/peripheral";
 constexpr char kAnonymous[] = "/machine/peripheral-anon";
 // More than any machine has slots for; bounds the second batch.
 constexpr size_t kMaxDevices = 256;
+// Bounds the third. A guest has one memory per NUMA node and one per plugged module.
+constexpr size_t kMaxMemoryPaths = 256;
 
 QmpCommand Get(const std::string& path, const std::string& property) {
   return {"qom-get", Json::object({{"path", path}, {"property", property}})};
@@ -151,6 +154,16 @@ Evidence<ChardevFacts> FindChardev(const Evidence<std::string>& label, const Qmp
   return Known(it->second, Source::kQmp, now, it->second.filename);
 }
 
+// Absent when either answer leaves it open.
+std::optional<std::string> MemoryPath(const QmpReply& type, const QmpReply& path) {
+  const absl::StatusOr<std::string> kind = Read(type, "qom-get type", ParseString);
+  if (!kind.ok()) return std::nullopt;
+  if (*kind != "memory-backend-file") return "";
+  const absl::StatusOr<std::string> named = Read(path, "qom-get mem-path", ParseString);
+  if (!named.ok() || named->empty()) return std::nullopt;
+  return *named;
+}
+
 bool OnPci(const FsDeviceFacts& device) { return device.type == "vhost-user-fs-pci"; }
 
 }  // namespace
@@ -179,7 +192,32 @@ absl::StatusOr<VmFacts> QmpHypervisor::Observe(absl::Time deadline) {
     if (!status.ok()) return status;
   }
   facts.devices = ToEvidence(std::move(devices), now);
+  if (facts.memory_backends.known()) {
+    const absl::Status status = ObserveMemory(*facts.memory_backends.value, deadline);
+    if (!status.ok()) return status;
+  }
   return facts;
+}
+
+absl::Status QmpHypervisor::ObserveMemory(std::vector<MemoryBackendFacts>& memory,
+                                          absl::Time deadline) {
+  if (memory.empty() || memory.size() > kMaxMemoryPaths) return absl::OkStatus();
+  std::vector<QmpCommand> commands;
+  for (const MemoryBackendFacts& one : memory) {
+    // One without an id has no place of its own: whatever the answer is, it is not looked at.
+    const std::string path = absl::StrCat("/objects/", one.id);
+    commands.push_back(Get(path, "type"));
+    commands.push_back(Get(path, "mem-path"));
+  }
+  const absl::StatusOr<std::vector<QmpReply>> replies = connection_->RunAll(commands, deadline);
+  if (!replies.ok()) return replies.status();
+  auto next = replies->begin();
+  for (MemoryBackendFacts& one : memory) {
+    const QmpReply& type = *next++;
+    const QmpReply& path = *next++;
+    if (!one.id.empty()) one.path = MemoryPath(type, path);
+  }
+  return absl::OkStatus();
 }
 
 absl::Status QmpHypervisor::ObserveDevices(std::vector<FsDeviceFacts>& devices,

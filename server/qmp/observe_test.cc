@@ -206,6 +206,32 @@ TEST_F(ObserveTest, AnAnswerOfAnotherShapeIsUnknown) {
   EXPECT_THAT(facts.run_state.detail, HasSubstr("QEMU's answer is not"));
 }
 
+TEST_F(ObserveTest, TellsWhichFileHoldsTheMemory) {
+  Replay("10.0");
+  ReturnFor("query-memdev", Json::object(), Json::parse(R"([
+      {"id":"file","size":1,"share":true}, {"id":"ram","size":1,"share":true},
+      {"id":"closed","size":1,"share":true}, {"id":"odd","size":1,"share":true},
+      {"size":1,"share":true}])"));
+  const auto answer = [this](const std::string& id, const char* property, const Json& value) {
+    ReturnFor("qom-get", {{"path", "/objects/" + id}, {"property", property}}, value);
+  };
+  answer("file", "type", "memory-backend-file");
+  answer("file", "mem-path", "/dev/shm/ram");
+  answer("ram", "type", "memory-backend-memfd");
+  answer("closed", "mem-path", "/dev/shm/ram");
+  answer("odd", "type", "memory-backend-file");
+  answer("odd", "mem-path", 7);
+  answer("", "type", "container");
+  const VmFacts facts = Observe();
+  ASSERT_TRUE(facts.memory_backends.known()) << facts.memory_backends.detail;
+  const std::vector<MemoryBackendFacts>& memory = *facts.memory_backends.value;
+  EXPECT_EQ(memory[0].path, "/dev/shm/ram");
+  EXPECT_EQ(memory[1].path, "") << "known to be in no file";
+  EXPECT_EQ(memory[2].path, std::nullopt) << "its type was refused";
+  EXPECT_EQ(memory[3].path, std::nullopt) << "its path is no text";
+  EXPECT_EQ(memory[4].path, std::nullopt) << "it has no id";
+}
+
 TEST_F(ObserveTest, AFrozenMonitorIsAnErrorOfTheWhole) {
   Replay("10.0");
   const auto vm = *QmpConnector(&clock_).Connect(server_.path(), Soon());

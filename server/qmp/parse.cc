@@ -134,7 +134,7 @@ absl::StatusOr<std::vector<MemoryBackendFacts>> ParseMemdevs(const Json& value) 
     // Absent before QEMU 6.1, and a guest whose memory is not known to be shared is not safe.
     const std::optional<bool> share = Bool(entry, "share");
     if (!size || !share) return Unexpected(entry, "a memory back-end with size and share");
-    out.push_back({String(entry, "id").value_or(""), *size, *share});
+    out.push_back({String(entry, "id").value_or(""), *size, *share, std::nullopt, std::nullopt});
   }
   return out;
 }

@@ -40,6 +40,8 @@ class QmpHypervisor : public Hypervisor {
   absl::Status SetParameters(const MigrationSettings& settings, absl::Time deadline);
   absl::Status ObserveDevices(std::vector<FsDeviceFacts>& devices, const QmpReply& chardevs,
                               const QmpReply& properties, absl::Time deadline);
+  // Fills `path`.
+  absl::Status ObserveMemory(std::vector<MemoryBackendFacts>& memory, absl::Time deadline);
 
   const std::unique_ptr<QmpConnection> connection_;
   const Clock* const clock_;
