@@ -54,6 +54,7 @@ void FakeConnector::AddVm(VmFacts facts) {
   MutexLock lock(&mu_);
   const std::string address = facts.qmp_socket;
   FakeVm vm(std::move(facts));
+  vm.back_ends = &back_ends_;
   const auto old = vms_.find(address);
   if (old != vms_.end()) {
     vm.generation = old->second.generation + 1;
@@ -73,6 +74,11 @@ void FakeConnector::SetOutcome(const std::string& source, FakeOutcome outcome) {
   At(source).outcome = outcome;
 }
 
+void FakeConnector::SetBackEnds(FakeBackEnds back_ends) {
+  MutexLock lock(&mu_);
+  back_ends_ = std::move(back_ends);
+}
+
 void FakeConnector::Converge(const std::string& source) {
   MutexLock lock(&mu_);
   FakeVm& vm = At(source);
@@ -82,7 +88,7 @@ void FakeConnector::Converge(const std::string& source) {
 
 void FakeConnector::Die(const std::string& vm) {
   MutexLock lock(&mu_);
-  At(vm).gone = absl::UnavailableError("the monitor is gone: end of file");
+  At(vm).End();
   Changed();
 }
 

@@ -142,7 +142,7 @@ absl::Status FakeHypervisor::Perform(Act act, FakeVm& vm) {
       return FakeCont(vm);
     case Act::kQuit:
       vm.Emit("SHUTDOWN");
-      vm.gone = absl::UnavailableError("the monitor is gone: end of file");
+      vm.End();
       return absl::OkStatus();
   }
   return absl::InvalidArgumentError("no such act");

@@ -64,6 +64,8 @@ class FakeConnector : public HypervisorConnector {
   void AddVm(VmFacts facts);
   void Link(const std::string& source, const std::string& destination);
   void SetOutcome(const std::string& source, FakeOutcome outcome);
+  // For every VM, also those added before.
+  void SetBackEnds(FakeBackEnds back_ends);
   // Lets a migration that never converges reach pre-switchover.
   void Converge(const std::string& source);
   // The QEMU process is gone: UNAVAILABLE on open connections, nobody listens for new ones.
@@ -109,6 +111,7 @@ class FakeConnector : public HypervisorConnector {
   const Clock* const clock_;
   mutable Mutex mu_;
   CondVar changed_;
+  FakeBackEnds back_ends_ ABSL_GUARDED_BY(mu_);
   std::map<std::string, FakeVm> vms_ ABSL_GUARDED_BY(mu_);
   std::map<Key, Failure> failures_ ABSL_GUARDED_BY(mu_);
   std::map<Key, std::function<void()>> hooks_ ABSL_GUARDED_BY(mu_);

@@ -71,7 +71,26 @@ void LoseDestination(FakeVm& source, FakeVm* destination) {
   FailDestination(destination, kLoadError);
 }
 
+void FailSave(FakeVm& source, FakeVm* destination) {
+  FailSource(source, "pre-save failed: vhost-user-fs-backend");
+  FailDestination(destination, kLoadError);
+}
+
+// The back-ends come first, so that what fails for another reason finds them handed on. False: they
+// have refused.
+bool HandOn(FakeVm& source, FakeVm* destination) {
+  if (!source.Save().ok()) {
+    FailSave(source, destination);
+    return false;
+  }
+  if (source.outcome == FakeOutcome::kStuckAtSwitchover || destination == nullptr) return true;
+  if (destination->Load().ok()) return true;
+  LoseDestination(source, destination);
+  return false;
+}
+
 void SwitchOver(FakeVm& source, FakeVm* destination) {
+  if (!HandOn(source, destination)) return;
   switch (source.outcome) {
     case FakeOutcome::kCompletes:
     case FakeOutcome::kNeverConverges:
@@ -79,18 +98,16 @@ void SwitchOver(FakeVm& source, FakeVm* destination) {
       Complete(source);
       return CompleteDestination(destination);
     case FakeOutcome::kFailsAtSwitchover:
-      FailSource(source, "pre-save failed: vhost-user-fs-backend");
-      return FailDestination(destination, kLoadError);
+      return FailSave(source, destination);
     case FakeOutcome::kDestinationLoadFails:
       return LoseDestination(source, destination);
     case FakeOutcome::kDestinationDies:
       LoseDestination(source, destination);
-      if (destination != nullptr) destination->gone = absl::UnavailableError(kGone);
+      if (destination != nullptr) destination->End();
       return;
     case FakeOutcome::kSourceDiesAfterSwitchover:
       CompleteDestination(destination);
-      source.gone = absl::UnavailableError(kGone);
-      return;
+      return source.End();
     case FakeOutcome::kDestinationNeverReports:
       return Complete(source);
     case FakeOutcome::kStuckAtSwitchover:
@@ -107,7 +124,7 @@ FakeVm::FakeVm(VmFacts vm_facts) : facts(std::move(vm_facts)) {
   }
   migration.status = facts.migration_status.value.value_or("");
   if (facts.capabilities.known()) settings.capabilities = *facts.capabilities.value;
-  for (const char* name : {"return-path", "events", "pause-before-switchover"}) {
+  for (const char* name : {"return-path", "events", "pause-before-switchover", "x-ignore-shared"}) {
     settings.capabilities.emplace(name, false);
   }
   settings.mode = facts.migration_mode.value.value_or("normal");
@@ -140,6 +157,22 @@ void FakeVm::Run() {
   SetRunState("running");
   ever_ran = true;
   Emit("RESUME");
+  if (back_ends != nullptr && back_ends->start) back_ends->start(facts.qmp_socket);
+}
+
+void FakeVm::End() {
+  gone = absl::UnavailableError(kGone);
+  if (back_ends != nullptr && back_ends->gone) back_ends->gone(facts.qmp_socket);
+}
+
+absl::Status FakeVm::Save() const {
+  if (back_ends == nullptr || !back_ends->save) return absl::OkStatus();
+  return back_ends->save(facts.qmp_socket);
+}
+
+absl::Status FakeVm::Load() const {
+  if (back_ends == nullptr || !back_ends->load) return absl::OkStatus();
+  return back_ends->load(facts.qmp_socket);
 }
 
 VmFacts FakeVm::Snapshot(absl::Time now) const {

@@ -3,6 +3,7 @@
 #define VUFD_SERVER_HYPERVISOR_FAKE_VM_H_
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,18 @@ enum class FakeOutcome {
   kDestinationNeverReports,
 };
 
+// What the devices of a VM do with their back-ends, all at once; each is told the VM's monitor.
+// Unset: nothing, and well. Called with the fake's lock held, so they must not call the fake.
+struct FakeBackEnds {
+  // The source writes their state into the stream, the destination reads it.
+  std::function<absl::Status(const std::string& vm)> save;
+  std::function<absl::Status(const std::string& vm)> load;
+  // The guest runs.
+  std::function<void(const std::string& vm)> start;
+  // The QEMU is gone.
+  std::function<void(const std::string& vm)> gone;
+};
+
 struct FakeVm {
   explicit FakeVm(VmFacts vm_facts);
 
@@ -54,6 +67,7 @@ struct FakeVm {
   // OK: alive.
   absl::Status gone;
   uint64_t generation = 0;
+  const FakeBackEnds* back_ends = nullptr;
 
   const std::string& run_state() const { return *facts.run_state.value; }
   bool has(const std::string& capability) const;
@@ -62,6 +76,9 @@ struct FakeVm {
   void SetRunState(const std::string& run_state);
   void Stop(const std::string& run_state);
   void Run();
+  void End();
+  absl::Status Save() const;
+  absl::Status Load() const;
   // What the monitor would tell now.
   VmFacts Snapshot(absl::Time now) const;
   absl::StatusOr<MigrationSettings> Configure(const MigrationSettings& wanted);
