@@ -10,6 +10,9 @@
 
 namespace vuf {
 
+// The capability that leaves shared guest memory where it is.
+inline constexpr char kIgnoreShared[] = "x-ignore-shared";
+
 // The same status with what was being done in front of its message.
 inline absl::Status Explain(absl::string_view doing, const absl::Status& status) {
   if (status.ok()) return status;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <set>
+#include <tuple>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 
@@ -52,6 +54,27 @@ class Comparison {
   std::vector<std::string>& changes_;
 };
 
+// Which session a keeper keeps. What it does with it changes in every hand-over.
+using Session = std::tuple<std::string, std::string, std::string>;
+Evidence<Session> SessionOf(const Evidence<KeeperFacts>& keeper) {
+  if (!keeper.known()) return Unknown<Session>(keeper.detail, keeper.source);
+  return Known(Session(keeper.value->control_socket, keeper.value->instance, keeper.value->session),
+               keeper.source, keeper.observed_at, keeper.detail);
+}
+
+// Who serves behind it.
+using Kept = std::pair<std::string, ProcessId>;
+Evidence<Kept> KeptOf(const Evidence<KeptBackEnd>& kept) {
+  if (!kept.known()) return Unknown<Kept>(kept.detail, kept.source);
+  return Known(Kept(kept.value->executable, kept.value->process), kept.source, kept.observed_at,
+               kept.detail);
+}
+
+// Running and waiting for the disk come and go; stopped or dead back-ends hang the switch-over.
+bool Runs(ProcessState state) {
+  return state == ProcessState::kRunning || state == ProcessState::kUninterruptible;
+}
+
 void CompareBackEnds(const std::string& device, const BackEndFacts& before, const BackEndFacts& now,
                      Comparison& compare) {
   const auto what = [&](absl::string_view fact) {
@@ -68,10 +91,13 @@ void CompareBackEnds(const std::string& device, const BackEndFacts& before, cons
   compare.Same(what("shared directory"), before.share, now.share);
   compare.Same(what("number of front-ends"), before.front_ends, now.front_ends);
   compare.Same(what("back-end profile"), before.profile_modes, now.profile_modes);
-  // Running and waiting for the disk come and go; stopped or dead back-ends hang the switch-over.
-  const ProcessState state = now.process_state.value.value_or(ProcessState::kUnknown);
-  if (state != ProcessState::kRunning && state != ProcessState::kUninterruptible) {
+  compare.Same(what("session at the keeper"), SessionOf(before.keeper), SessionOf(now.keeper));
+  compare.Same(what("back-end behind the keeper"), KeptOf(before.kept), KeptOf(now.kept));
+  if (!Runs(now.process_state.value.value_or(ProcessState::kUnknown))) {
     compare.Say(what("back-end process") + " is not running any more");
+  }
+  if (now.kept.known() && !Runs(now.kept.value->state)) {
+    compare.Say(what("back-end behind the keeper") + " is not running any more");
   }
 }
 

@@ -87,6 +87,7 @@ MigrationWorld::MigrationWorld() {
   host.SetBackEnd(kSourceFs, TestBackEnd(kSourceFs, 200));
   host.SetBackEnd(kDestinationFs, TestBackEnd(kDestinationFs, 201));
   options.evaluate = AllowWhatAnswers;
+  options.keepers = &keepers;
   options.settle_timeout = absl::Seconds(2);
   options.qmp_timeout = absl::Seconds(1);
 }
@@ -174,14 +175,14 @@ v1::Migration MigrationWorld::Migrate(const v1::Migration& request) {
   return Await(created->name());
 }
 
-v1::Migration::State MigrationWorld::StoredState(const std::string& name) {
+v1::Migration MigrationWorld::Stored(const std::string& name) {
   absl::StatusOr<std::vector<Record>> records = store.ReadAll(Table::kMigrations);
   Must(records.status());
   for (const Record& record : *records) {
     v1::Migration migration;
-    if (record.key == name && migration.ParseFromString(record.value)) return migration.state();
+    if (record.key == name && migration.ParseFromString(record.value)) return migration;
   }
-  return v1::Migration::STATE_UNSPECIFIED;
+  return {};
 }
 
 std::string MigrationWorld::RegisteredMonitor() const {

@@ -10,6 +10,7 @@
 #include "server/base/mutex.h"
 #include "server/discovery/fake_discovery.h"
 #include "server/hypervisor/fake_hypervisor.h"
+#include "server/keeper/fake_keeper.h"
 #include "server/migration/gather.h"
 #include "server/migration/migrator.h"
 #include "server/registry/registry.h"
@@ -29,6 +30,18 @@ VmFacts TestVm(const std::string& qmp_socket, const std::string& fs_socket, int 
 BackEndFacts TestBackEnd(const std::string& fs_socket, int pid);
 // Allows when both monitors answer; the fingerprint is "f1".
 Verdict AllowWhatAnswers(const Facts& facts);
+
+// Fakes that belong together are asked together.
+class WorldDiscovery : public FakeDiscovery {
+ public:
+  // Adds what another fake knows; set before Start.
+  std::function<void(VmFacts&)> add;
+
+  void ObserveBackEnds(VmFacts& vm, absl::Time deadline) override {
+    FakeDiscovery::ObserveBackEnds(vm, deadline);
+    if (add) add(vm);
+  }
+};
 
 class MigrationWorld {
  public:
@@ -52,8 +65,9 @@ class MigrationWorld {
   bool AwaitThat(const std::function<bool()>& condition);
   v1::Migration Migrate() { return Migrate(Request()); }
   v1::Migration Migrate(const v1::Migration& request);
-  // As the store has it.
-  v1::Migration::State StoredState(const std::string& name);
+  // As the store has it; empty: not there.
+  v1::Migration Stored(const std::string& name);
+  v1::Migration::State StoredState(const std::string& name) { return Stored(name).state(); }
   std::string RegisteredMonitor() const;
   bool SourceRuns() const { return Runs(kSource); }
   bool DestinationRuns() const { return Runs(kDestination); }
@@ -63,7 +77,8 @@ class MigrationWorld {
   SystemClock clock;
   FakeStore store;
   FakeConnector qemu;
-  FakeDiscovery host;
+  FakeKeeper keepers;
+  WorldDiscovery host;
   Migrator::Options options;
   std::unique_ptr<Registry> registry;
   std::unique_ptr<Gatherer> gatherer;

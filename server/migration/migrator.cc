@@ -27,7 +27,8 @@ class MigratorImpl : public Migrator {
                options.evaluate,
                options.qmp_timeout,
                options.settle_timeout,
-               options.default_timeout} {}
+               options.default_timeout,
+               options.keepers} {}
   ~MigratorImpl() override { MigratorImpl::Shutdown(); }
 
   absl::Status Start() {

@@ -2,12 +2,14 @@
 //
 //   EVALUATING --refused--> REFUSED
 //       | allowed
-//   PREPARING          capabilities set, what was there remembered
+//   PREPARING          capabilities set, what was there remembered; a permit is armed at every
+//   keeper
 //       |
 //   TRANSFERRING       the guest runs at the source
 //       | pre-switchover: the guest is stopped
 //   SWITCHING_OVER     same processes, sockets, devices, shares as judged? migrate-continue;
-//       |              both sides completed, destination paused and its back-ends connected
+//       |              both sides completed, destination paused and its back-ends connected;
+//       |              every keeper agrees and is fenced against the source
 //   COMMITTED          written; from here on the source is never resumed
 //       | cont destination
 //   SUCCEEDED          the destination was seen running
@@ -37,6 +39,7 @@
 #include "absl/time/time.h"
 #include "server/base/clock.h"
 #include "server/decision/evaluate.h"
+#include "server/keeper/keeper.h"
 #include "server/migration/gather.h"
 #include "server/model/facts.h"
 #include "server/model/verdict.h"
@@ -60,6 +63,8 @@ class Migrator {
     absl::Duration settle_timeout = absl::Seconds(30);
     // Tests put their own judgement here.
     std::function<Verdict(const Facts&)> evaluate = Evaluate;
+    // Null: a migration of a VM with a back-end behind a keeper fails before anything is touched.
+    KeeperPort* keepers = nullptr;
   };
   // Told about every change of state (for metrics and the log); must not block.
   using Observer = std::function<void(const v1::Migration&)>;

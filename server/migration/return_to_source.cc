@@ -75,6 +75,15 @@ Return ResumeSource(Monitor& source, Monitor& destination, const Clock& clock,
                                ") did not confirm that it quits (", quit.message(),
                                "): kill it before anything else; with `cont` it would be a second "
                                "running copy.");
+  const std::string obstacle = options.before_resume ? options.before_resume() : "";
+  if (!obstacle.empty()) {
+    return {
+        Return::Where::kUnknown,
+        absl::StrCat("The source (", source.socket(),
+                     ") holds the guest, stopped, and was not resumed, because it would not get "
+                     "its file systems back.",
+                     obstacle, trap)};
+  }
   if (options.run_state != "running") {
     return {Return::Where::kSource,
             absl::StrCat("The guest is at the source, stopped as it was before (run state "
@@ -131,6 +140,20 @@ Return ReturnToSource(Monitor& source, Monitor& destination, const Clock& clock,
   return {Return::Where::kUnknown,
           absl::StrCat("The source QEMU did not give the guest back in time (", last,
                        "): look at it before anything is resumed.")};
+}
+
+std::string ReleasePermits(Permits& permits, Return::Where where, absl::Time limit) {
+  switch (where) {
+    case Return::Where::kSource:
+    case Return::Where::kSourceOther:
+      return permits.DisarmAll(limit);
+    case Return::Where::kDestination:
+      return permits.NotHandedOver(limit);
+    case Return::Where::kHandedOver:
+    case Return::Where::kUnknown:
+      break;
+  }
+  return permits.LeftInForce();
 }
 
 }  // namespace vuf

@@ -2,11 +2,13 @@
 #ifndef VUFD_SERVER_MIGRATION_RETURN_TO_SOURCE_H_
 #define VUFD_SERVER_MIGRATION_RETURN_TO_SOURCE_H_
 
+#include <functional>
 #include <string>
 
 #include "absl/time/time.h"
 #include "server/base/clock.h"
 #include "server/migration/monitor.h"
+#include "server/migration/permits.h"
 
 namespace vuf {
 
@@ -38,11 +40,18 @@ struct ReturnOptions {
   // was never told to run; see ResumeSource for the reasons.
   bool may_resume = false;
   absl::Time limit;
+  // Called before a source that has completed is resumed. Words ("" is none): it stays stopped, for
+  // this reason.
+  std::function<std::string()> before_resume;
 };
 
 // Cancels what is under way at the source and waits until the guest is back.
 Return ReturnToSource(Monitor& source, Monitor& destination, const Clock& clock,
                       const ReturnOptions& options);
+// What becomes of the permits then. Back at the source they are taken back, until `limit`. Where
+// the guest is not known they stay: the destination may need them. Returns what a person must know,
+// in words with a leading space, or "".
+std::string ReleasePermits(Permits& permits, Return::Where where, absl::Time limit);
 
 }  // namespace vuf
 

@@ -29,6 +29,7 @@ GatherRequest RequestOf(const v1::Migration& migration, const std::string& sourc
   request.source_socket = source_socket;
   request.destination_socket = migration.destination().same_host().qmp_socket();
   request.request.has_destination = true;
+  request.request.shared_ram = migration.ram_transfer() == v1::RAM_TRANSFER_SHARED;
   for (const int mode : migration.allowed_modes()) {
     if (mode == v1::MIGRATION_MODE_STATELESS) request.request.allow_stateless = true;
     if (mode == v1::MIGRATION_MODE_STATEFUL) request.request.allow_stateful = true;
@@ -49,8 +50,8 @@ Run::Run(const RunParts& parts, v1::Migration migration, const std::string& sour
                 TimeoutOf(migration_, parts_.default_timeout)),
       gather_(RequestOf(migration_, source_socket)),
       source_(parts_.connector, parts_.clock, parts_.qmp_timeout, source_socket),
-      destination_(parts_.connector, parts_.clock, parts_.qmp_timeout,
-                   *gather_.destination_socket) {}
+      destination_(parts_.connector, parts_.clock, parts_.qmp_timeout, *gather_.destination_socket),
+      permits_(parts_.keepers, parts_.clock, parts_.qmp_timeout) {}
 
 void Run::Go() {
   absl::Status status = Evaluate();
@@ -59,6 +60,7 @@ void Run::Go() {
   if (status.ok()) status = Transfer();
   if (status.ok()) status = SwitchOver();
   if (status.ok()) status = Confirm();
+  if (status.ok()) status = Fence();
   if (status.ok()) status = Commit();
   if (!status.ok()) return GoBack(status);
   HandOver();
@@ -83,18 +85,18 @@ absl::Status Run::Evaluate() {
   Gathered gathered = parts_.gatherer->Gather(gather_, deadline_);
   if (absl::Status stop = CheckStop(); !stop.ok()) return stop;
   decided_ = std::move(gathered.facts);
-  const Verdict verdict = parts_.evaluate(decided_);
+  verdict_ = parts_.evaluate(decided_);
   parts_.ledger->Show(
-      name(), [&](v1::Migration& migration) { *migration.mutable_verdict() = ToProto(verdict); });
-  if (!verdict.allow) {
+      name(), [&](v1::Migration& migration) { *migration.mutable_verdict() = ToProto(verdict_); });
+  if (!verdict_.allow) {
     refused_ = true;
     parts_.ledger->End(name(), v1::Migration::STATE_REFUSED, "");
     return absl::OkStatus();
   }
   const std::string& required = migration_.required_fingerprint();
-  if (!required.empty() && required != verdict.fingerprint) {
+  if (!required.empty() && required != verdict_.fingerprint) {
     return absl::AbortedError(absl::StrCat("ABORTED: required_fingerprint is ", required,
-                                           " but the fresh verdict has ", verdict.fingerprint,
+                                           " but the fresh verdict has ", verdict_.fingerprint,
                                            "; evaluate again"));
   }
   if (gathered.source == nullptr || gathered.destination == nullptr ||
@@ -181,7 +183,9 @@ absl::Status Run::SwitchOver() {
   Log(LogLevel::kInfo, "looked again at pre-switchover",
       {{"migration", name()}, {"took", absl::FormatDuration(parts_.clock->Now() - begin)}});
   if (absl::Status stop = CheckStop(); !stop.ok()) return stop;
-  const std::vector<std::string> changes = ChangesSince(decided_, now);
+  std::vector<std::string> changes = ChangesSince(decided_, now);
+  const std::vector<std::string> not_armed = permits_.NotArmed(now);
+  changes.insert(changes.end(), not_armed.begin(), not_armed.end());
   if (!changes.empty()) {
     return absl::AbortedError(
         absl::StrCat("not switched over, because this is not what was judged:"

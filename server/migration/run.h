@@ -13,6 +13,8 @@
 #include "server/migration/gather.h"
 #include "server/migration/ledger.h"
 #include "server/migration/monitor.h"
+#include "server/migration/permits.h"
+#include "server/migration/return_to_source.h"
 #include "server/model/facts.h"
 #include "server/model/verdict.h"
 #include "server/registry/registry.h"
@@ -31,6 +33,8 @@ struct RunParts {
   // How long to go on trying to bring the guest to the one side where it belongs.
   absl::Duration settle_timeout;
   absl::Duration default_timeout;
+  // May be null where no back-end is behind a keeper.
+  KeeperPort* keepers;
 };
 
 class Run {
@@ -46,6 +50,7 @@ class Run {
   absl::Status Transfer();
   absl::Status SwitchOver();
   absl::Status Confirm();
+  absl::Status Fence();
   absl::Status Commit();
   void HandOver();
   void GoBack(const absl::Status& why);
@@ -53,6 +58,7 @@ class Run {
   absl::Status ConfigureSource();
   absl::Status ConfigureDestination();
   absl::Status CheckBlockedReasons();
+  absl::Status ArmPermits();
   absl::Status ConnectStream();
   // CANCELLED when somebody asked for it, DEADLINE_EXCEEDED when the migration's time is up.
   absl::Status CheckStop() const;
@@ -67,6 +73,7 @@ class Run {
   // Puts back what the migration set; what could not be put back is returned in words.
   std::string Restore(Monitor& side, absl::string_view name,
                       std::optional<MigrationSettings>& before);
+  Return BackAtSource();
   const std::string& name() const { return migration_.name(); }
   bool guest_was_running() const { return decided_.source.run_state.value == "running"; }
 
@@ -77,8 +84,10 @@ class Run {
   GatherRequest gather_;
   Monitor source_;
   Monitor destination_;
+  Permits permits_;
   // What the verdict was given on.
   Facts decided_;
+  Verdict verdict_;
   bool refused_ = false;
   std::optional<MigrationSettings> source_before_;
   std::optional<MigrationSettings> destination_before_;

@@ -10,6 +10,15 @@
 
 namespace vuf {
 
+// Both QEMUs may be wrong about a session that neither of them has: its keeper is asked, and from
+// here on gives the source's rings back to nobody, unless the permit is taken back. Before the
+// commit, because after it a source that somebody resumes must find itself shut out.
+absl::Status Run::Fence() {
+  if (absl::Status loaded = permits_.CheckLoaded(); !loaded.ok()) return loaded;
+  if (absl::Status stop = CheckStop(); !stop.ok()) return stop;
+  return permits_.FenceAll(parts_.clock->Now());
+}
+
 // Durable before the destination is told to run. If this write fails the destination is not
 // started; whether the record reached the disk all the same is unknown then, so a restart that
 // finds it also looks at the source before it does anything.
@@ -33,6 +42,9 @@ void Run::HandOver() {
     }
   }
   std::string message = guest_was_running() ? "" : kStaysPaused;
+  if (guest_was_running()) {
+    absl::StrAppend(&message, permits_.NotHandedOver(parts_.clock->Now() + parts_.qmp_timeout));
+  }
   absl::StrAppend(&message, RecordNewMonitor(*parts_.registry, *parts_.clock, migration_));
   absl::StrAppend(&message, Restore(destination_, "destination", destination_before_));
   if (migration_.source_disposition() == v1::SOURCE_DISPOSITION_QUIT) {
@@ -43,19 +55,30 @@ void Run::HandOver() {
   parts_.ledger->End(name(), v1::Migration::STATE_SUCCEEDED, message);
 }
 
+// The permits are taken back once the guest is where it belongs: a source that goes on has its
+// rings without being asked for them, but not while it is fenced; then they come first.
+Return Run::BackAtSource() {
+  if (!outgoing_) {
+    return {Return::Where::kSource,
+            "The migration had not begun: the guest stays at the source, untouched."};
+  }
+  ReturnOptions options;
+  options.run_state = decided_.source.run_state.value.value_or("running");
+  options.may_resume = true;
+  options.limit = parts_.clock->Now() + parts_.settle_timeout;
+  if (permits_.fenced()) {
+    options.before_resume = [&] { return permits_.DisarmAll(options.limit); };
+  }
+  return ReturnToSource(source_, destination_, *parts_.clock, options);
+}
+
 void Run::GoBack(const absl::Status& why) {
   Log(LogLevel::kWarning, "migration goes back",
       {{"migration", name()}, {"vm", migration_.vm()}, {"error", why.ToString()}});
-  Return back{Return::Where::kSource,
-              "The migration had not begun: the guest stays at the source, untouched."};
-  if (outgoing_) {
-    ReturnOptions options;
-    options.run_state = decided_.source.run_state.value.value_or("running");
-    options.may_resume = true;
-    options.limit = parts_.clock->Now() + parts_.settle_timeout;
-    back = ReturnToSource(source_, destination_, *parts_.clock, options);
-  }
+  const Return back = BackAtSource();
   std::string message = absl::StrCat(why.message(), ". ", back.message);
+  absl::StrAppend(
+      &message, ReleasePermits(permits_, back.where, parts_.clock->Now() + parts_.settle_timeout));
   if (back.where != Return::Where::kUnknown) {
     absl::StrAppend(&message, Restore(source_, "source", source_before_));
   }

@@ -4,7 +4,9 @@
 
 #include <cerrno>
 #include <cstring>
+#include <map>
 #include <utility>
+#include <vector>
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
@@ -15,6 +17,8 @@
 
 namespace vuf {
 namespace {
+
+using Capabilities = std::map<std::string, bool>;
 
 // QEMU before 8.2 has no such parameter.
 std::optional<std::string> NormalMode(const VmFacts& vm) {
@@ -43,6 +47,22 @@ absl::Status Configure(Monitor& side, const VmFacts& vm, const MigrationSettings
   return absl::OkStatus();
 }
 
+// Whether guest memory travels is said in either case: another one's x-ignore-shared that was left
+// on would give the destination blank memory.
+//
+// With shared memory the way back stays open all the same. Both QEMUs map one file, and until
+// `cont` nothing at the destination writes to it: loading the state touches devices only (QEMU
+// skips ROMs and resets while it waits for a migration), and its back-ends have no ring yet. So a
+// source that is resumed, before the commit and after the destination was seen not to run, finds
+// its memory as it left it.
+void SetRamTransfer(const VmFacts& vm, bool shared, MigrationSettings& wanted) {
+  const bool known = vm.capabilities.known();
+  const auto it =
+      known ? vm.capabilities.value->find(kIgnoreShared) : Capabilities::const_iterator();
+  const bool on = known && it != vm.capabilities.value->end() && it->second;
+  if (shared || on) wanted.capabilities[kIgnoreShared] = shared;
+}
+
 void FillProcess(const std::string& qmp_socket, const Evidence<ProcessId>& process,
                  const Evidence<std::string>& boot_id, v1::QemuProcess& out) {
   out.set_qmp_socket(qmp_socket);
@@ -55,19 +75,31 @@ void FillProcess(const std::string& qmp_socket, const Evidence<ProcessId>& proce
 
 }  // namespace
 
-// With the identities: a restart must know whose migration it may cancel.
+// With the identities and the permits: a restart must know whose migration it may cancel, and which
+// keepers may be waiting for it.
 absl::Status Run::Prepare() {
+  absl::StatusOr<std::vector<PermitAt>> permits = PlanPermits(decided_, verdict_, name());
+  if (!permits.ok()) return permits.status();
+  if (absl::Status usable = permits_.Use(*std::move(permits)); !usable.ok()) return usable;
   absl::Status written =
       parts_.ledger->Advance(name(), v1::Migration::STATE_PREPARING, [&](v1::Migration& migration) {
         FillProcess(source_.socket(), decided_.source.process, decided_.boot_id,
                     *migration.mutable_source_qemu());
         FillProcess(destination_.socket(), decided_.destination->process, decided_.boot_id,
                     *migration.mutable_destination_qemu());
+        RecordPermits(permits_.all(), migration);
       });
   if (!written.ok()) return Explain("writing the state PREPARING", written);
   if (absl::Status status = ConfigureSource(); !status.ok()) return status;
   if (absl::Status status = ConfigureDestination(); !status.ok()) return status;
-  return CheckStop();
+  if (absl::Status stop = CheckStop(); !stop.ok()) return stop;
+  return ArmPermits();
+}
+
+// Long enough for the end of the migration and the way back; a vufd that is gone by then leaves
+// nothing behind that could still be used.
+absl::Status Run::ArmPermits() {
+  return permits_.ArmAll(deadline_ - parts_.clock->Now() + parts_.settle_timeout);
 }
 
 // return-path: without it the source reports success over a destination that failed.
@@ -77,6 +109,7 @@ absl::Status Run::ConfigureSource() {
   wanted.capabilities = {
       {"return-path", true}, {"events", true}, {"pause-before-switchover", true}};
   wanted.mode = NormalMode(decided_.source);
+  SetRamTransfer(decided_.source, gather_.request.shared_ram, wanted);
   if (migration_.has_downtime_limit())
     wanted.downtime_limit = FromProto(migration_.downtime_limit());
   if (migration_.max_bandwidth_bytes_per_second() > 0) {
@@ -91,6 +124,7 @@ absl::Status Run::ConfigureDestination() {
   MigrationSettings wanted;
   wanted.capabilities = {{"return-path", true}, {"events", true}};
   wanted.mode = NormalMode(*decided_.destination);
+  SetRamTransfer(*decided_.destination, gather_.request.shared_ram, wanted);
   return Explain("setting the destination QEMU's migration capabilities",
                  Configure(destination_, *decided_.destination, wanted, destination_before_));
 }

@@ -6,7 +6,9 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "server/migration/explain.h"
 #include "server/migration/hand_over.h"
+#include "server/migration/permits.h"
 #include "server/migration/return_to_source.h"
 
 namespace vuf {
@@ -22,10 +24,12 @@ class Settlement {
         limit_(parts.clock->Now() + parts.settle_timeout),
         source_(parts.connector, parts.clock, parts.qmp_timeout, std::move(source_socket)),
         destination_(parts.connector, parts.clock, parts.qmp_timeout,
-                     migration_.destination().same_host().qmp_socket()) {}
+                     migration_.destination().same_host().qmp_socket()),
+        permits_(parts.keepers, parts.clock, parts.qmp_timeout) {}
 
   void Settle() {
-    const absl::Status pinned = Pin();
+    absl::Status pinned = Pin();
+    if (pinned.ok()) pinned = permits_.Use(PermitsOf(migration_));
     switch (migration_.state()) {
       case v1::Migration::STATE_EVALUATING:
       case v1::Migration::STATE_PREPARING:
@@ -78,20 +82,25 @@ class Settlement {
     parts_.ledger->End(migration_.name(), state, message);
   }
 
-  // What it was before is lost with the process. Off is QEMU's default, and left on it would stop
-  // the guest for good in the next `migrate` of whoever does not know of it.
-  void ForgetPause() {
-    if (source_.hypervisor() == nullptr && !source_.Reconnect().ok()) return;
+  // What they were before is lost with the process. Off is QEMU's default, and left on they would
+  // stop the guest for good in the next `migrate` of whoever does not know of it, or leave its
+  // memory behind.
+  void ForgetSettings(Monitor& side) {
+    if (side.hypervisor() == nullptr && !side.Reconnect().ok()) return;
     MigrationSettings off;
     off.capabilities["pause-before-switchover"] = false;
+    if (migration_.ram_transfer() == v1::RAM_TRANSFER_SHARED) {
+      off.capabilities[kIgnoreShared] = false;
+    }
     // Refused while somebody else's migration is under way, who has set it for himself then.
-    (void)source_.Configure(off);
+    (void)side.Configure(off);
   }
 
   void NotBegun(bool pinned) {
-    if (pinned && migration_.state() == v1::Migration::STATE_PREPARING) ForgetPause();
+    if (pinned && migration_.state() == v1::Migration::STATE_PREPARING) ForgetSettings(source_);
     End(v1::Migration::STATE_FAILED,
-        "vufd ended before the migration was begun: the guest stays at the source.");
+        absl::StrCat("vufd ended before the migration was begun: the guest stays at the source.",
+                     ReleasePermits(permits_, Return::Where::kSource, limit_)));
   }
 
   void Uncommitted() {
@@ -99,18 +108,19 @@ class Settlement {
     options.limit = limit_;
     const Return back = ReturnToSource(source_, destination_, *parts_.clock, options);
     const std::string start = "vufd ended while the migration was under way, before its commit. ";
+    const std::string permits = ReleasePermits(permits_, back.where, limit_);
     switch (back.where) {
       case Return::Where::kSource:
       case Return::Where::kSourceOther:
-        ForgetPause();
-        return End(
-            v1::Migration::STATE_FAILED,
-            absl::StrCat(start, "What was left of it was cancelled at restart. ", back.message));
+        ForgetSettings(source_);
+        return End(v1::Migration::STATE_FAILED,
+                   absl::StrCat(start, "What was left of it was cancelled at restart. ",
+                                back.message, permits));
       case Return::Where::kHandedOver:
-        return End(v1::Migration::STATE_INTERRUPTED, absl::StrCat(start, HandedOver()));
+        return End(v1::Migration::STATE_INTERRUPTED, absl::StrCat(start, HandedOver(), permits));
       case Return::Where::kDestination:
       case Return::Where::kUnknown:
-        return End(v1::Migration::STATE_INTERRUPTED, absl::StrCat(start, back.message));
+        return End(v1::Migration::STATE_INTERRUPTED, absl::StrCat(start, back.message, permits));
     }
   }
 
@@ -131,7 +141,7 @@ class Settlement {
     if (!there.ok()) return Unclear(there.status().ToString());
     const bool complete = there->migration.status == "completed";
     const bool stays_paused = migration_.message() == kStaysPaused;
-    if (there->run_state == "running") return Succeeded("");
+    if (there->run_state == "running") return Succeeded(NotHandedOver());
     if (there->run_state != "paused" || !complete) {
       return Unclear(absl::StrCat("its migration is \"", there->migration.status,
                                   "\" and its run state \"", there->run_state, "\""));
@@ -144,12 +154,20 @@ class Settlement {
     if (here->run_state != "postmigrate") {
       return Unclear(absl::StrCat("it is paused, but the source's run state is ", here->run_state));
     }
+    // Done before the commit. Once more, for the source is about to lose its last chance.
+    if (const absl::Status fenced = permits_.FenceAll(limit_); !fenced.ok()) {
+      return Unclear(absl::StrCat("it is paused, and ", fenced.message()));
+    }
     if (stays_paused) return Succeeded(kStaysPaused);
     const absl::Status started = StartDestination(destination_, *parts_.clock, limit_);
     if (!started.ok()) {
       return End(v1::Migration::STATE_INTERRUPTED, NotStarted(destination_.socket(), started));
     }
-    Succeeded("");
+    Succeeded(NotHandedOver());
+  }
+
+  std::string NotHandedOver() {
+    return permits_.NotHandedOver(parts_.clock->Now() + parts_.qmp_timeout);
   }
 
   absl::StatusOr<Monitor::Standing> SourceStanding() {
@@ -171,6 +189,7 @@ class Settlement {
   void Succeeded(const std::string& prefix) {
     std::string message = prefix;
     absl::StrAppend(&message, RecordNewMonitor(*parts_.registry, *parts_.clock, migration_));
+    ForgetSettings(destination_);
     const bool quit = migration_.source_disposition() == v1::SOURCE_DISPOSITION_QUIT;
     // Only one that is known to be the stopped source.
     if (quit && SourceStandsStopped()) absl::StrAppend(&message, QuitSource(source_));
@@ -187,6 +206,7 @@ class Settlement {
   const absl::Time limit_;
   Monitor source_;
   Monitor destination_;
+  Permits permits_;
 };
 
 }  // namespace

@@ -15,7 +15,9 @@ namespace vuf {
 //   COMMITTED               the destination runs: SUCCEEDED. It waits with the complete state while
 //                           the source is seen stopped after its hand-over: resumed, SUCCEEDED.
 //   anything unclear        INTERRUPTED, with what to look at.
-// The source is never told to `cont` here.
+// Permits are taken back where the guest is at the source, the old drivers are fenced once more
+// before a committed destination is resumed, and an INTERRUPTED migration's stay and are named. The
+// source is never told to `cont` here.
 void SettleUnfinished(const RunParts& parts);
 
 }  // namespace vuf
