@@ -36,7 +36,7 @@ void LogMigration(const v1::Migration& migration) {
 
 Agent::Agent()
     : qmp_(&clock_),
-      discovery_(DiscoveryOptions(), std::make_unique<NetlinkSocketTable>(), &clock_),
+      discovery_(DiscoveryOptions(), std::make_unique<NetlinkSocketTable>(), &clock_, &keepers_),
       metrics_(kVersion, clock_.Now()) {}
 
 absl::Status Agent::OpenState(const Config& config) {

@@ -10,6 +10,7 @@
 #include "server/base/clock.h"
 #include "server/config/config.h"
 #include "server/discovery/host_discovery.h"
+#include "server/keeper/keeper_client.h"
 #include "server/metrics/http_server.h"
 #include "server/metrics/metrics.h"
 #include "server/migration/gather.h"
@@ -38,6 +39,7 @@ class Agent {
 
   const SystemClock clock_;
   QmpConnector qmp_;
+  SeqpacketKeeper keepers_;
   HostDiscovery discovery_;
   Metrics metrics_;
   std::atomic<bool> serving_{false};
