@@ -3,112 +3,18 @@
 #include <limits>
 #include <string>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "server/base/migration_state.h"
 #include "server/convert/convert.h"
 #include "server/decision/evaluate.h"
 #include "server/registry/request_key.h"
+#include "server/service/migration_request.h"
 #include "server/service/paging.h"
 #include "server/service/validate.h"
 
 namespace vuf {
 namespace {
-
-using Modes = google::protobuf::RepeatedField<int>;
-
-absl::Status CheckModes(absl::string_view field, const Modes& modes) {
-  constexpr char kAllowed[] = "MIGRATION_MODE_STATELESS, MIGRATION_MODE_STATEFUL or both";
-  if (modes.empty()) {
-    return absl::InvalidArgumentError(absl::StrCat(field, ": required; expected ", kAllowed));
-  }
-  for (const int mode : modes) {
-    if (mode == v1::MIGRATION_MODE_STATELESS || mode == v1::MIGRATION_MODE_STATEFUL) continue;
-    const std::string& name = v1::MigrationMode_Name(static_cast<v1::MigrationMode>(mode));
-    return InvalidField(field, name.empty() ? absl::StrCat(mode) : name, kAllowed);
-  }
-  return absl::OkStatus();
-}
-
-absl::Status CheckDestination(const std::string& field, const v1::Destination& destination) {
-  if (!destination.has_same_host()) {
-    return absl::InvalidArgumentError(absl::StrCat(field, ".same_host: required"));
-  }
-  return CheckSocketPath(absl::StrCat(field, ".same_host.qmp_socket"),
-                         destination.same_host().qmp_socket());
-}
-
-absl::Status CheckIsElsewhere(const std::string& field, const v1::Destination& destination,
-                              const v1::Vm& vm) {
-  const std::string& socket = destination.same_host().qmp_socket();
-  if (socket != vm.qmp_socket()) return absl::OkStatus();
-  return InvalidField(absl::StrCat(field, ".same_host.qmp_socket"), socket,
-                      "the monitor of another QEMU; this is the source's own");
-}
-
-absl::Status CheckFingerprint(const std::string& value) {
-  bool good = value.size() <= 128;
-  for (const char c : value) good = good && absl::ascii_isxdigit(c);
-  if (good) return absl::OkStatus();
-  return InvalidField("migration.required_fingerprint", value,
-                      "the fingerprint of an earlier verdict (hex digits)");
-}
-
-absl::Status CheckLimits(const v1::Migration& migration) {
-  absl::Status status;
-  if (migration.has_timeout()) {
-    status =
-        CheckDuration("migration.timeout", migration.timeout(), absl::Seconds(1), absl::Hours(24));
-  }
-  if (status.ok() && migration.has_downtime_limit()) {
-    status = CheckDuration("migration.downtime_limit", migration.downtime_limit(),
-                           absl::Milliseconds(1), absl::Seconds(2000));
-  }
-  if (status.ok() && !v1::SourceDisposition_IsValid(migration.source_disposition())) {
-    status = InvalidField("migration.source_disposition",
-                          absl::StrCat(static_cast<int>(migration.source_disposition())),
-                          "SOURCE_DISPOSITION_KEEP or SOURCE_DISPOSITION_QUIT");
-  }
-  if (status.ok()) status = CheckFingerprint(migration.required_fingerprint());
-  return status;
-}
-
-absl::Status Check(const v1::CreateMigrationRequest& request) {
-  const v1::Migration& migration = request.migration();
-  absl::Status status = CheckName("migration.vm", "vms", migration.vm());
-  if (status.ok()) status = CheckDestination("migration.destination", migration.destination());
-  if (status.ok()) status = CheckModes("migration.allowed_modes", migration.allowed_modes());
-  if (status.ok()) status = CheckLimits(migration);
-  if (status.ok()) status = CheckRequestId(request.request_id(), true);
-  return status;
-}
-
-// Only what the caller may set.
-v1::Migration InputOf(const v1::Migration& in) {
-  v1::Migration out = in;
-  out.clear_name();
-  out.clear_state();
-  out.clear_verdict();
-  out.clear_progress();
-  out.clear_message();
-  out.clear_create_time();
-  out.clear_end_time();
-  out.clear_revision();
-  out.clear_source_qemu();
-  out.clear_destination_qemu();
-  return out;
-}
-
-Request ModelRequest(const v1::EvaluateMigrationRequest& request) {
-  Request out;
-  for (const int mode : request.allowed_modes()) {
-    if (mode == v1::MIGRATION_MODE_STATELESS) out.allow_stateless = true;
-    if (mode == v1::MIGRATION_MODE_STATEFUL) out.allow_stateful = true;
-  }
-  out.has_destination = request.has_destination();
-  return out;
-}
 
 // Ascending keys are newest first.
 std::string NewestFirstKey(const v1::Migration& migration) {
@@ -145,11 +51,7 @@ absl::StatusOr<v1::Vm> MigrationServiceShell::FindVm(absl::string_view field,
 
 absl::StatusOr<v1::EvaluateMigrationResponse> MigrationServiceShell::Evaluate(
     const v1::EvaluateMigrationRequest& request, absl::Time deadline) {
-  absl::Status checked = CheckName("vm", "vms", request.vm());
-  if (checked.ok() && request.has_destination()) {
-    checked = CheckDestination("destination", request.destination());
-  }
-  if (checked.ok()) checked = CheckModes("allowed_modes", request.allowed_modes());
+  absl::Status checked = CheckRequest(request);
   if (!checked.ok()) return checked;
   const absl::StatusOr<v1::Vm> vm = FindVm("vm", request.vm());
   if (!vm.ok()) return vm.status();
@@ -172,11 +74,18 @@ absl::StatusOr<v1::EvaluateMigrationResponse> MigrationServiceShell::Evaluate(
 
 absl::StatusOr<v1::Migration> MigrationServiceShell::Create(
     const v1::CreateMigrationRequest& request) {
-  const absl::Status checked = Check(request);
+  const absl::Status checked = CheckRequest(request);
   if (!checked.ok()) return checked;
   // The VM is looked for there: a retry is answered even when the VM was removed meanwhile.
   return deps_.migrator->Create(InputOf(request.migration()),
                                 MakeRequestKey("MigrationService.CreateMigration", request));
+}
+
+absl::StatusOr<v1::Migration> MigrationServiceShell::Upgrade(const v1::UpgradeVmRequest& request) {
+  const absl::Status checked = CheckRequest(request);
+  if (!checked.ok()) return checked;
+  return deps_.migrator->Create(MigrationOf(request),
+                                MakeRequestKey("MigrationService.UpgradeVm", request));
 }
 
 absl::StatusOr<v1::Migration> MigrationServiceShell::Get(const v1::GetMigrationRequest& request) {
@@ -226,6 +135,14 @@ grpc::ServerUnaryReactor* MigrationServiceShell::CreateMigration(
   return deps_.calls->Unary<v1::CreateMigrationRequest, v1::Migration>(
       context, "MigrationService/CreateMigration", deps_.write_pool, in, out,
       [this](const auto& request, absl::Time) { return Create(request); });
+}
+
+grpc::ServerUnaryReactor* MigrationServiceShell::UpgradeVm(grpc::CallbackServerContext* context,
+                                                           const grpc::ByteBuffer* in,
+                                                           grpc::ByteBuffer* out) {
+  return deps_.calls->Unary<v1::UpgradeVmRequest, v1::Migration>(
+      context, "MigrationService/UpgradeVm", deps_.write_pool, in, out,
+      [this](const auto& request, absl::Time) { return Upgrade(request); });
 }
 
 grpc::ServerUnaryReactor* MigrationServiceShell::GetMigration(grpc::CallbackServerContext* context,

@@ -14,10 +14,11 @@ namespace vuf {
 template <typename S>
 using RawMigrationMethods = v1::MigrationService::WithRawCallbackMethod_EvaluateMigration<
     v1::MigrationService::WithRawCallbackMethod_CreateMigration<
-        v1::MigrationService::WithRawCallbackMethod_GetMigration<
-            v1::MigrationService::WithRawCallbackMethod_ListMigrations<
-                v1::MigrationService::WithRawCallbackMethod_CancelMigration<
-                    v1::MigrationService::WithRawCallbackMethod_WatchMigration<S>>>>>>;
+        v1::MigrationService::WithRawCallbackMethod_UpgradeVm<
+            v1::MigrationService::WithRawCallbackMethod_GetMigration<
+                v1::MigrationService::WithRawCallbackMethod_ListMigrations<
+                    v1::MigrationService::WithRawCallbackMethod_CancelMigration<
+                        v1::MigrationService::WithRawCallbackMethod_WatchMigration<S>>>>>>>;
 
 class MigrationServiceShell final : public RawMigrationMethods<v1::MigrationService::Service> {
  public:
@@ -29,6 +30,8 @@ class MigrationServiceShell final : public RawMigrationMethods<v1::MigrationServ
   grpc::ServerUnaryReactor* CreateMigration(grpc::CallbackServerContext* context,
                                             const grpc::ByteBuffer* in,
                                             grpc::ByteBuffer* out) override;
+  grpc::ServerUnaryReactor* UpgradeVm(grpc::CallbackServerContext* context,
+                                      const grpc::ByteBuffer* in, grpc::ByteBuffer* out) override;
   grpc::ServerUnaryReactor* GetMigration(grpc::CallbackServerContext* context,
                                          const grpc::ByteBuffer* in,
                                          grpc::ByteBuffer* out) override;
@@ -45,6 +48,7 @@ class MigrationServiceShell final : public RawMigrationMethods<v1::MigrationServ
   absl::StatusOr<v1::EvaluateMigrationResponse> Evaluate(
       const v1::EvaluateMigrationRequest& request, absl::Time deadline);
   absl::StatusOr<v1::Migration> Create(const v1::CreateMigrationRequest& request);
+  absl::StatusOr<v1::Migration> Upgrade(const v1::UpgradeVmRequest& request);
   absl::StatusOr<v1::Migration> Get(const v1::GetMigrationRequest& request);
   absl::StatusOr<v1::ListMigrationsResponse> List(const v1::ListMigrationsRequest& request);
   absl::StatusOr<v1::Migration> Cancel(const v1::CancelMigrationRequest& request);

@@ -1,5 +1,7 @@
 // Evaluations, migrations and watches through the API.
+#include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -11,9 +13,11 @@
 namespace vuf {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
+using ::testing::StartsWith;
 
 class MigrationApiTest : public ::testing::Test {
  protected:
@@ -33,6 +37,15 @@ class MigrationApiTest : public ::testing::Test {
   grpc::Status Create(const std::string& request_id, v1::Migration* migration) {
     return world_.migrations->CreateMigration(Context().get(), world_.MigrationRequest(request_id),
                                               migration);
+  }
+
+  v1::UpgradeVmRequest UpgradeRequest() {
+    v1::UpgradeVmRequest request;
+    request.set_vm("vms/guest");
+    request.mutable_destination()->mutable_same_host()->set_qmp_socket(world_.destination());
+    request.mutable_timeout()->set_seconds(77);
+    request.set_request_id("u1");
+    return request;
   }
 
   ApiWorld world_;
@@ -116,6 +129,81 @@ TEST_F(MigrationApiTest, ARetriedCreateIsAnsweredThoughTheVmWasRemovedMeanwhile)
   const grpc::Status other = Create("m2", &second);
   EXPECT_EQ(other.error_code(), grpc::StatusCode::NOT_FOUND);
   EXPECT_THAT(other.error_message(), HasSubstr("migration.vm"));
+}
+
+TEST_F(MigrationApiTest, AnUpgradeIsAMigrationWithWhatItWantsFilledIn) {
+  world_.RegisterSource();
+  v1::UpgradeVmRequest request = UpgradeRequest();
+  v1::Migration first, second;
+  const grpc::Status status = world_.migrations->UpgradeVm(Context().get(), request, &first);
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  EXPECT_THAT(first.allowed_modes(),
+              ElementsAre(v1::MIGRATION_MODE_STATELESS, v1::MIGRATION_MODE_STATEFUL));
+  EXPECT_EQ(first.source_disposition(), v1::SOURCE_DISPOSITION_QUIT);
+  EXPECT_EQ(first.timeout().seconds(), 77);
+  ASSERT_TRUE(world_.migrations->UpgradeVm(Context().get(), request, &second).ok());
+  EXPECT_EQ(second.name(), first.name());
+  EXPECT_EQ(world_.Await(first.name()).state(), v1::Migration::STATE_SUCCEEDED);
+  EXPECT_FALSE(world_.qemu.Alive(world_.source()));
+  request.add_allowed_modes(v1::MIGRATION_MODE_STATEFUL);
+  EXPECT_EQ(world_.migrations->UpgradeVm(Context().get(), request, &second).error_code(),
+            grpc::StatusCode::ALREADY_EXISTS);
+}
+
+TEST_F(MigrationApiTest, WhatAnUpgradeCanGetWrongIsNamed) {
+  world_.RegisterSource();
+  const std::vector<std::pair<std::string, std::function<void(v1::UpgradeVmRequest&)>>> spoils = {
+      {"vm: ", [](auto& r) { r.clear_vm(); }},
+      {"destination.same_host: ", [](auto& r) { r.clear_destination(); }},
+      {"allowed_modes: ", [](auto& r) { r.add_allowed_modes(v1::MIGRATION_MODE_UNSPECIFIED); }},
+      {"ram_transfer: ", [](auto& r) { r.set_ram_transfer(static_cast<v1::RamTransfer>(9)); }},
+      {"timeout: ", [](auto& r) { r.mutable_timeout()->set_seconds(90000); }},
+      {"request_id: ", [](auto& r) { r.clear_request_id(); }}};
+  for (const auto& [words, spoil] : spoils) {
+    v1::UpgradeVmRequest request = UpgradeRequest();
+    spoil(request);
+    v1::Migration migration;
+    const grpc::Status status = world_.migrations->UpgradeVm(Context().get(), request, &migration);
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT) << words;
+    EXPECT_THAT(status.error_message(), StartsWith(words));
+  }
+}
+
+TEST_F(MigrationApiTest, TheSequentialFormIsNotThereYet) {
+  world_.RegisterSource();
+  v1::UpgradeVmRequest request = UpgradeRequest();
+  request.mutable_destination()->mutable_sequential()->set_state_file("/run/state");
+  v1::Migration migration;
+  const grpc::Status status = world_.migrations->UpgradeVm(Context().get(), request, &migration);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNIMPLEMENTED);
+  EXPECT_THAT(status.error_message(), HasSubstr("destination.sequential"));
+}
+
+TEST_F(MigrationApiTest, AnUnknownWayToMoveMemoryIsRefused) {
+  world_.RegisterSource();
+  v1::CreateMigrationRequest create = world_.MigrationRequest("m1");
+  create.mutable_migration()->set_ram_transfer(static_cast<v1::RamTransfer>(9));
+  v1::Migration migration;
+  EXPECT_THAT(
+      world_.migrations->CreateMigration(Context().get(), create, &migration).error_message(),
+      StartsWith("migration.ram_transfer: \"9\""));
+  v1::EvaluateMigrationRequest evaluate;
+  evaluate.set_vm("vms/guest");
+  evaluate.add_allowed_modes(v1::MIGRATION_MODE_STATEFUL);
+  evaluate.set_ram_transfer(static_cast<v1::RamTransfer>(9));
+  v1::EvaluateMigrationResponse response;
+  EXPECT_THAT(
+      world_.migrations->EvaluateMigration(Context().get(), evaluate, &response).error_message(),
+      StartsWith("ram_transfer: \"9\""));
+}
+
+TEST_F(MigrationApiTest, PermitsAreNotTakenFromTheCaller) {
+  world_.RegisterSource();
+  v1::CreateMigrationRequest create = world_.MigrationRequest("m1");
+  create.mutable_migration()->add_permits()->set_permit("mine");
+  v1::Migration migration;
+  ASSERT_TRUE(world_.migrations->CreateMigration(Context().get(), create, &migration).ok());
+  EXPECT_EQ(world_.Await(migration.name()).permits_size(), 0);
 }
 
 TEST_F(MigrationApiTest, ARunningMigrationHoldsItsVmAndCanBeCancelled) {

@@ -1,0 +1,159 @@
+#include "server/service/migration_request.h"
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "server/service/validate.h"
+
+namespace vuf {
+namespace {
+
+using Modes = google::protobuf::RepeatedField<int>;
+
+absl::Status CheckModes(absl::string_view field, const Modes& modes) {
+  constexpr char kAllowed[] = "MIGRATION_MODE_STATELESS, MIGRATION_MODE_STATEFUL or both";
+  if (modes.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat(field, ": required; expected ", kAllowed));
+  }
+  for (const int mode : modes) {
+    if (mode == v1::MIGRATION_MODE_STATELESS || mode == v1::MIGRATION_MODE_STATEFUL) continue;
+    const std::string& name = v1::MigrationMode_Name(static_cast<v1::MigrationMode>(mode));
+    return InvalidField(field, name.empty() ? absl::StrCat(mode) : name, kAllowed);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckDestination(const std::string& field, const v1::Destination& destination) {
+  if (destination.has_sequential()) {
+    return absl::UnimplementedError(
+        absl::StrCat(field, ".sequential: this vufd cannot do that; expected ", field,
+                     ".same_host, with a destination that is started before the source has left"));
+  }
+  if (!destination.has_same_host()) {
+    return absl::InvalidArgumentError(absl::StrCat(field, ".same_host: required"));
+  }
+  return CheckSocketPath(absl::StrCat(field, ".same_host.qmp_socket"),
+                         destination.same_host().qmp_socket());
+}
+
+absl::Status CheckRamTransfer(absl::string_view field, v1::RamTransfer value) {
+  if (v1::RamTransfer_IsValid(value)) return absl::OkStatus();
+  return InvalidField(field, absl::StrCat(static_cast<int>(value)),
+                      "RAM_TRANSFER_COPY or RAM_TRANSFER_SHARED");
+}
+
+absl::Status CheckTimeout(absl::string_view field, const google::protobuf::Duration& value) {
+  return CheckDuration(field, value, absl::Seconds(1), absl::Hours(24));
+}
+
+absl::Status CheckFingerprint(const std::string& value) {
+  bool good = value.size() <= 128;
+  for (const char c : value) good = good && absl::ascii_isxdigit(c);
+  if (good) return absl::OkStatus();
+  return InvalidField("migration.required_fingerprint", value,
+                      "the fingerprint of an earlier verdict (hex digits)");
+}
+
+absl::Status CheckLimits(const v1::Migration& migration) {
+  absl::Status status;
+  if (migration.has_timeout()) status = CheckTimeout("migration.timeout", migration.timeout());
+  if (status.ok() && migration.has_downtime_limit()) {
+    status = CheckDuration("migration.downtime_limit", migration.downtime_limit(),
+                           absl::Milliseconds(1), absl::Seconds(2000));
+  }
+  if (status.ok() && !v1::SourceDisposition_IsValid(migration.source_disposition())) {
+    status = InvalidField("migration.source_disposition",
+                          absl::StrCat(static_cast<int>(migration.source_disposition())),
+                          "SOURCE_DISPOSITION_KEEP or SOURCE_DISPOSITION_QUIT");
+  }
+  if (status.ok()) status = CheckRamTransfer("migration.ram_transfer", migration.ram_transfer());
+  if (status.ok()) status = CheckFingerprint(migration.required_fingerprint());
+  return status;
+}
+
+}  // namespace
+
+absl::Status CheckRequest(const v1::EvaluateMigrationRequest& request) {
+  absl::Status status = CheckName("vm", "vms", request.vm());
+  if (status.ok() && request.has_destination()) {
+    status = CheckDestination("destination", request.destination());
+  }
+  if (status.ok()) status = CheckModes("allowed_modes", request.allowed_modes());
+  if (status.ok()) status = CheckRamTransfer("ram_transfer", request.ram_transfer());
+  return status;
+}
+
+absl::Status CheckRequest(const v1::CreateMigrationRequest& request) {
+  const v1::Migration& migration = request.migration();
+  absl::Status status = CheckName("migration.vm", "vms", migration.vm());
+  if (status.ok()) status = CheckDestination("migration.destination", migration.destination());
+  if (status.ok()) status = CheckModes("migration.allowed_modes", migration.allowed_modes());
+  if (status.ok()) status = CheckLimits(migration);
+  if (status.ok()) status = CheckRequestId(request.request_id(), true);
+  return status;
+}
+
+absl::Status CheckRequest(const v1::UpgradeVmRequest& request) {
+  absl::Status status = CheckName("vm", "vms", request.vm());
+  if (status.ok()) status = CheckDestination("destination", request.destination());
+  if (status.ok() && !request.allowed_modes().empty()) {
+    status = CheckModes("allowed_modes", request.allowed_modes());
+  }
+  if (status.ok()) status = CheckRamTransfer("ram_transfer", request.ram_transfer());
+  if (status.ok() && request.has_timeout()) status = CheckTimeout("timeout", request.timeout());
+  if (status.ok()) status = CheckRequestId(request.request_id(), true);
+  return status;
+}
+
+absl::Status CheckIsElsewhere(const std::string& field, const v1::Destination& destination,
+                              const v1::Vm& vm) {
+  const std::string& socket = destination.same_host().qmp_socket();
+  if (socket != vm.qmp_socket()) return absl::OkStatus();
+  return InvalidField(absl::StrCat(field, ".same_host.qmp_socket"), socket,
+                      "the monitor of another QEMU; this is the source's own");
+}
+
+v1::Migration InputOf(const v1::Migration& in) {
+  v1::Migration out = in;
+  out.clear_name();
+  out.clear_state();
+  out.clear_verdict();
+  out.clear_progress();
+  out.clear_message();
+  out.clear_create_time();
+  out.clear_end_time();
+  out.clear_revision();
+  out.clear_source_qemu();
+  out.clear_destination_qemu();
+  out.clear_permits();
+  return out;
+}
+
+v1::Migration MigrationOf(const v1::UpgradeVmRequest& request) {
+  v1::Migration out;
+  out.set_vm(request.vm());
+  *out.mutable_destination() = request.destination();
+  *out.mutable_allowed_modes() = request.allowed_modes();
+  if (out.allowed_modes().empty()) {
+    out.add_allowed_modes(v1::MIGRATION_MODE_STATELESS);
+    out.add_allowed_modes(v1::MIGRATION_MODE_STATEFUL);
+  }
+  out.set_source_disposition(v1::SOURCE_DISPOSITION_QUIT);
+  out.set_ram_transfer(request.ram_transfer());
+  if (request.has_timeout()) *out.mutable_timeout() = request.timeout();
+  return out;
+}
+
+Request ModelRequest(const v1::EvaluateMigrationRequest& request) {
+  Request out;
+  for (const int mode : request.allowed_modes()) {
+    if (mode == v1::MIGRATION_MODE_STATELESS) out.allow_stateless = true;
+    if (mode == v1::MIGRATION_MODE_STATEFUL) out.allow_stateful = true;
+  }
+  out.has_destination = request.has_destination();
+  out.shared_ram = request.ram_transfer() == v1::RAM_TRANSFER_SHARED;
+  return out;
+}
+
+}  // namespace vuf
