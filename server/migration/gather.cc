@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <future>
+#include <initializer_list>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -28,6 +30,19 @@ std::string DeclaredProfile(const Registry::Snapshot& registry, const std::strin
     if (endpoint.socket_path() == socket_path) return endpoint.profile();
   }
   return "";
+}
+
+// Wherever the devices of these VMs may have their back-ends.
+std::set<std::string> SocketsOf(std::initializer_list<const VmFacts*> vms) {
+  std::set<std::string> sockets;
+  for (const VmFacts* vm : vms) {
+    if (!vm->devices.known()) continue;
+    for (const FsDeviceFacts& device : *vm->devices.value) {
+      if (device.back_end.socket.known()) sockets.insert(device.back_end.socket.value->path);
+      if (device.chardev.known()) sockets.insert(device.chardev.value->socket_path);
+    }
+  }
+  return sockets;
 }
 
 RegisteredEndpoint ToModel(const v1::Endpoint& endpoint) {
@@ -79,11 +94,14 @@ Gatherer::Side Gatherer::ObserveSide(const std::string& qmp_socket, absl::Time d
   return {std::move(facts), *std::move(hypervisor)};
 }
 
-void Gatherer::AddCommon(const GatherRequest& request, Facts& facts) {
+void Gatherer::AddCommon(const GatherRequest& request, Facts& facts,
+                         const std::set<std::string>* sockets) {
   facts.request = request.request;
   facts.running_migration = request.running_migration;
   facts.boot_id = discovery_->BootId();
-  for (const auto& [name, endpoint] : registry_->snapshot()->endpoints) {
+  const std::shared_ptr<const Registry::Snapshot> registry = registry_->snapshot();
+  for (const auto& [name, endpoint] : registry->endpoints) {
+    if (sockets != nullptr && sockets->count(endpoint.socket_path()) == 0) continue;
     facts.endpoints.push_back(ToModel(endpoint));
   }
   facts.now = clock_->Now();
@@ -134,7 +152,8 @@ Facts Gatherer::GatherAgain(const GatherRequest& request, Hypervisor& source,
   });
   facts.source = ObserveAgain(request.source_socket, source, deadline);
   facts.destination = other.get();
-  AddCommon(request, facts);
+  const std::set<std::string> used = SocketsOf({&facts.source, &*facts.destination});
+  AddCommon(request, facts, &used);
   return facts;
 }
 

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -49,7 +50,8 @@ class Gatherer {
   // Never fails: what could not be learnt is unknown in the facts. Changes nothing. The two sides
   // are asked at the same time.
   Gathered Gather(const GatherRequest& request, absl::Time deadline);
-  // The same for connections that are open already (the check at pre-switchover).
+  // The same for connections that are open already (the check at pre-switchover), with no more of
+  // the registry than the endpoints of these devices: the guest is stopped meanwhile.
   Facts GatherAgain(const GatherRequest& request, Hypervisor& source, Hypervisor& destination,
                     absl::Time deadline);
   Evidence<std::string> BootId() { return discovery_->BootId(); }
@@ -68,7 +70,9 @@ class Gatherer {
   // Discovery's part, and what the profiles say about each back-end.
   void AddBackEnds(VmFacts& vm, absl::Time deadline);
   // Everything that is not about one side. Sets `now`, so it comes last.
-  void AddCommon(const GatherRequest& request, Facts& facts);
+  // Endpoints only of `sockets`, unless it is null.
+  void AddCommon(const GatherRequest& request, Facts& facts,
+                 const std::set<std::string>* sockets = nullptr);
 
   HypervisorConnector* const connector_;
   Discovery* const discovery_;

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -34,8 +35,59 @@ Facts AtPreSwitchover() {
   return facts;
 }
 
+FsDeviceFacts& Fs(VmFacts& vm) { return vm.devices.value->front(); }
+
+void AddKeeper(Facts& facts) {
+  KeeperFacts keeper;
+  keeper.control_socket = "/run/fs0.control";
+  keeper.instance = "i";
+  keeper.session = "s";
+  keeper.phase = KeeperFacts::Phase::kNone;
+  BackEndFacts& back_end = Fs(facts.source).back_end;
+  back_end.keeper = Known(keeper, Source::kSockDiag, absl::Now());
+  back_end.kept = Known(KeptBackEnd{{400, 1}, ProcessState::kRunning, "/usr/libexec/virtiofsd"},
+                        Source::kProcfs, absl::Now());
+}
+
 TEST(IdentityTest, TheSameWorldMaySwitchOver) {
   EXPECT_THAT(ChangesSince(Decided(), AtPreSwitchover()), IsEmpty());
+}
+
+// A hand-over is under way: other roles, a permit, counters; the same session.
+TEST(IdentityTest, WhatAKeeperDoesMayChange) {
+  Facts decided = Decided();
+  Facts now = AtPreSwitchover();
+  AddKeeper(decided);
+  AddKeeper(now);
+  EXPECT_THAT(ChangesSince(decided, now), IsEmpty());
+  KeeperFacts& keeper = *Fs(now.source).back_end.keeper.value;
+  keeper.phase = KeeperFacts::Phase::kArmed;
+  keeper.permit = "m1-1";
+  keeper.front_ends = {{1, KeeperFacts::Role::kDriver, false}};
+  keeper.unanswered = 3;
+  keeper.last_drain_us = 4;
+  keeper.last_refusal = "no";
+  EXPECT_THAT(ChangesSince(decided, now), IsEmpty());
+}
+
+TEST(IdentityTest, WhoseSessionItIsMayNot) {
+  const std::vector<std::function<void(BackEndFacts&)>> spoils = {
+      [](BackEndFacts& b) { b.keeper.value->instance = "other"; },
+      [](BackEndFacts& b) { b.keeper.value->session = "other"; },
+      [](BackEndFacts& b) { b.keeper.value->control_socket = "/other"; },
+      [](BackEndFacts& b) { b.keeper = Unknown<KeeperFacts>("nobody answers"); },
+      [](BackEndFacts& b) { b.kept.value->process.pid = 401; },
+      [](BackEndFacts& b) { b.kept.value->executable = "/other"; },
+      [](BackEndFacts& b) { b.kept.value->state = ProcessState::kStopped; },
+      [](BackEndFacts& b) { b.kept = Unknown<KeptBackEnd>("no such process"); }};
+  for (const auto& spoil : spoils) {
+    Facts decided = Decided();
+    Facts now = AtPreSwitchover();
+    AddKeeper(decided);
+    AddKeeper(now);
+    spoil(Fs(now.source).back_end);
+    EXPECT_THAT(ChangesSince(decided, now), ElementsAre(HasSubstr("keeper of device fs0")));
+  }
 }
 
 struct Spoiled {
@@ -45,8 +97,6 @@ struct Spoiled {
 };
 
 void PrintTo(const Spoiled& spoiled, std::ostream* out) { *out << spoiled.what; }
-
-FsDeviceFacts& Fs(VmFacts& vm) { return vm.devices.value->front(); }
 
 class SpoiledTest : public ::testing::TestWithParam<Spoiled> {};
 
