@@ -55,6 +55,7 @@ absl::Status Agent::OpenState(const Config& config) {
   options.default_timeout = config.default_migration_timeout;
   options.history_limit = config.migration_history_limit;
   options.qmp_timeout = config.qmp_timeout;
+  options.keepers = &keepers_;
   absl::StatusOr<std::unique_ptr<Migrator>> migrator =
       Migrator::Open(gatherer_.get(), connector_.get(), registry_.get(), store_.get(), &clock_,
                      options, [this](const v1::Migration& migration) {
