@@ -1,5 +1,6 @@
 #include "keeper/keeperctl_format.h"
 
+#include <cctype>
 #include <cstdint>
 #include <cstdio>
 #include <vector>
@@ -7,34 +8,13 @@
 namespace vuf::keeper {
 namespace {
 
-std::string Word(v1::KeeperSession::Phase phase) {
-  switch (phase) {
-    case v1::KeeperSession::PHASE_NONE:
-      return "none";
-    case v1::KeeperSession::PHASE_ARMED:
-      return "armed";
-    case v1::KeeperSession::PHASE_SAVED:
-      return "saved";
-    case v1::KeeperSession::PHASE_LOADED:
-      return "loaded";
-    default:
-      return "unknown";
+// "PHASE_NONE" -> "none".
+std::string Word(const std::string& name) {
+  std::string out;
+  for (const char c : name.substr(name.find('_') + 1)) {
+    out += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   }
-}
-
-std::string Word(v1::KeeperFrontEnd::Role role) {
-  switch (role) {
-    case v1::KeeperFrontEnd::ROLE_IDLE:
-      return "idle";
-    case v1::KeeperFrontEnd::ROLE_DRIVER:
-      return "driver";
-    case v1::KeeperFrontEnd::ROLE_NOMINEE:
-      return "nominee";
-    case v1::KeeperFrontEnd::ROLE_FENCED:
-      return "fenced";
-    default:
-      return "unknown";
-  }
+  return out;
 }
 
 std::string Quoted(const std::string& text) {
@@ -89,7 +69,7 @@ std::string FrontEndsJson(const v1::KeeperSession& session) {
     if (!out.empty()) out += ",";
     out += Object()
                .Number("socket_inode", static_cast<int64_t>(one.socket_inode()))
-               .Text("role", Word(one.role()))
+               .Text("role", v1::KeeperFrontEnd::Role_Name(one.role()))
                .Number("pid", one.pid())
                .Number("running_rings", one.running_rings())
                .Flag("undrained", one.undrained())
@@ -108,7 +88,7 @@ std::string ToJson(const v1::KeeperSession& session) {
       .Text("version", session.version())
       .Add("back_end", BackEndJson(session.back_end()))
       .Add("front_ends", FrontEndsJson(session))
-      .Text("phase", Word(session.phase()))
+      .Text("phase", v1::KeeperSession::Phase_Name(session.phase()))
       .Text("permit", session.permit())
       .Flag("fenced", session.fenced())
       .Number("ttl_ms", session.ttl_ms())
@@ -126,14 +106,15 @@ std::string ToText(const v1::KeeperSession& session) {
   std::string out = "keeper     " + session.version() + ", instance " + session.instance() + "\n";
   out += "session    " + session.session() + ", handed over " +
          std::to_string(session.hand_overs()) + " times\n";
-  out += "hand-over  " + Word(session.phase());
+  out += "hand-over  " + Word(v1::KeeperSession::Phase_Name(session.phase()));
   if (!session.permit().empty()) {
     out += ", permit " + session.permit() + ", " + std::to_string(session.ttl_ms()) + " ms left";
   }
   out += session.fenced() ? ", fenced\n" : "\n";
   for (const v1::KeeperFrontEnd& one : session.front_ends()) {
     out += "front-end  pid " + std::to_string(one.pid()) + ", inode " +
-           std::to_string(one.socket_inode()) + ", " + Word(one.role()) + ", " +
+           std::to_string(one.socket_inode()) + ", " +
+           Word(v1::KeeperFrontEnd::Role_Name(one.role())) + ", " +
            std::to_string(one.running_rings()) + " rings served" +
            (one.undrained() ? ", stopped with a request under way\n" : "\n");
   }

@@ -8,7 +8,7 @@
 
 namespace vuf::keeper {
 
-// One line; names as in proto/vuf/v1/keeper.proto, enums as words in lower case.
+// One line; names and enum values as in proto/vuf/v1/keeper.proto.
 std::string ToJson(const v1::KeeperSession& session);
 std::string ToText(const v1::KeeperSession& session);
 

@@ -8,6 +8,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <ctime>
 
 namespace vuf::keeper {
 namespace {
@@ -86,6 +87,8 @@ std::string AllowOnly(scmp_filter_ctx context) {
 }  // namespace
 
 std::string EnterSandbox() {
+  // The first use of a calendar reads a file; the log's would be the first.
+  tzset();
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return Problem("no_new_privs");
   if (std::string problem = DropCapabilities(); !problem.empty()) return problem;
   const scmp_filter_ctx context = seccomp_init(SCMP_ACT_KILL_PROCESS);

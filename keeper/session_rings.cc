@@ -24,6 +24,10 @@ void Signal(const Fd& fd) {
   if (write(fd.get(), &one, sizeof one) < 0) return;
 }
 
+std::string IndexText(const std::optional<uint16_t>& index) {
+  return index.has_value() ? std::to_string(*index) : "unreadable";
+}
+
 Message WithFd(uint32_t request, uint32_t ring, const Fd& fd) {
   Fd copy = fd.Duplicate();
   Message out = Message::Make(request, uint64_t{ring} | (copy.valid() ? 0 : kVringNoFd));
@@ -236,8 +240,11 @@ void Session::GoOnStopping(Time now) {
   }
   ++drain_timeouts_;
   front_end->undrained = true;
-  Log(Level::kWarning, "ring " + std::to_string(index) + " has a request under way that outlasts " +
-                           "the drain limit: this stop cannot be saved");
+  Log(Level::kWarning, "ring " + std::to_string(index) +
+                           " has a request under way that outlasts the drain limit: " +
+                           "this stop cannot be saved (available " +
+                           IndexText(Index(*front_end, &VringAddr::available, index)) + ", used " +
+                           IndexText(Index(*front_end, &VringAddr::used, index)) + ")");
   AskToStop(index);
   // What is used so far. The back-end's own answer takes its place when it comes.
   const std::optional<uint16_t> used = Index(*front_end, &VringAddr::used, index);
