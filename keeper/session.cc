@@ -86,8 +86,10 @@ void Session::Dispatch(Time now) {
     if (front_end.connection.open()) GoOnLoading(front_end, now);
     if (front_end.connection.open()) Read(front_end, now);
   }
-  // What was asked just now may be answered, or could not be sent.
+  // What was asked just now may be answered, or could not be sent. An answer that a stop waits for
+  // is dealt with here: with it read, nothing else would end the next poll before the deadline.
   HearBackEnd();
+  if (stop_.has_value()) GoOnStopping(now);
 }
 
 // A busy front-end has one message under way; the next waits in its socket. So do all while the
