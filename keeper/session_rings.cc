@@ -87,6 +87,9 @@ void Session::BecomeDriver(FrontEnd& front_end) {
 void Session::Enable(FrontEnd& front_end, uint32_t index) {
   if (Drives(front_end) && rings_[index] == RingState::kRunning) return Acknowledge(front_end, 0);
   if (std::string why = MayDrive(front_end); !why.empty()) return Refuse(front_end, why);
+  if (back_end_->queues() != 0 && index >= back_end_->queues()) {
+    return Refuse(front_end, "the back-end has no such ring");
+  }
   const Ring& ring = front_end.rings[index];
   const bool complete = ring.size > 0 && ring.has_address && ring.kick.valid() &&
                         AddressForBackEnd(front_end, index).has_value();

@@ -16,6 +16,7 @@ std::string Session::SetFeatures(FrontEnd& front_end, const Message& message) {
   if (!message.Get(features) || (features & ~OfferedFeatures()) != 0) {
     return "it wants features that were not offered";
   }
+  if (message.fd_count != 0) return "a descriptor came with features";
   front_end.features = features;
   return "";
 }
