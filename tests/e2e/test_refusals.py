@@ -121,7 +121,7 @@ class RefusalTest(World):
         back_end = self.back_end("src-fs")
         source = self.booted(back_end)
         destination = self.destination()
-        pids = [back_end.pid, *bed.arena._children(back_end.pid)]
+        pids = [back_end.pid, *bed.arena.children(back_end.pid)]
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)
         try:

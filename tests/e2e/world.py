@@ -13,41 +13,61 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import bed  # noqa: E402
 
 REFUSED = 3
+# What a device may be connected to.
+Server = bed.BackEnd | bed.Keeper | str
 _FINAL = ("STATE_SUCCEEDED", "STATE_REFUSED", "STATE_FAILED", "STATE_CANCELLED", "STATE_INTERRUPTED")
 
 
-class World(unittest.TestCase):
-    """A vufd, and VMs that share one directory unless told otherwise."""
+class BareWorld(unittest.TestCase):
+    """VMs that share one directory unless told otherwise, and nobody who manages them."""
 
     def setUp(self) -> None:
         self.arena = bed.Arena()
         self.addCleanup(self.arena.close)
         self.share = self.arena.share("share")
-        self.vufd = self.start_vufd()
-
-    def start_vufd(self) -> bed.Vufd:
-        """Starts an agent on the arena's registry; a second call is a restart."""
-        return bed.Vufd(self.arena, extra="log { level: LEVEL_DEBUG }\n")
 
     def back_end(self, name: str, role: str = "1.14", options: Sequence[str] = bed.backend.FILE_HANDLES,
                  share: str | None = None) -> bed.BackEnd:
         """A virtiofsd on the world's share."""
         return bed.BackEnd(self.arena, name, share or self.share, role, options)
 
-    def source(self, back_ends: Sequence[bed.BackEnd | str] | None = None, **options: Any) -> bed.Vm:
-        """A VM that is registered as vms/guest; runs its guest unless it is started paused."""
-        vm = self.vm("src", back_ends or [self.back_end("src-fs")], **options)
-        self.vufd.json("vms", "register", vm.monitor, "--id=guest")
-        return vm
+    def keeper(self, name: str = "keeper", role: str = "1.14", options: Sequence[str] = (),
+               share: str | None = None) -> bed.Keeper:
+        """A vuf-keeper with a virtiofsd of its own behind it."""
+        return bed.Keeper(self.arena, name, self.back_end(f"{name}-fs", role, share=share), options)
 
-    def vm(self, name: str, back_ends: Sequence[bed.BackEnd | str], *, device_options: str = ",queue-size=1024",
+    def vm(self, name: str, back_ends: Sequence[Server], *, device_options: str = ",queue-size=1024",
            tags: Sequence[str] = (), connect: bool = True, **options: Any) -> bed.Vm:
         """A QEMU with one device per back-end, tagged share0, share1, ... unless told otherwise."""
         tags = tags or [f"share{index}" for index in range(len(back_ends))]
         devices = [bed.Fs(tag, back_end, device_options) for tag, back_end in zip(tags, back_ends, strict=True)]
         return bed.Vm(self.arena, name, devices, connect=connect, **options)
 
-    def destination(self, back_ends: Sequence[bed.BackEnd | str] | None = None, **options: Any) -> bed.Vm:
+    def assert_chain_intact(self, share: str | None = None) -> None:
+        """The guest's records, as the host sees them, form one unbroken chain."""
+        report = bed.check_chain(share or self.share)
+        self.assertEqual(report.bad, "")
+        self.assertGreater(report.records, 0)
+
+
+class World(BareWorld):
+    """A vufd, and VMs that share one directory unless told otherwise."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.vufd = self.start_vufd()
+
+    def start_vufd(self) -> bed.Vufd:
+        """Starts an agent on the arena's registry; a second call is a restart."""
+        return bed.Vufd(self.arena, extra="log { level: LEVEL_DEBUG }\n")
+
+    def source(self, back_ends: Sequence[Server] | None = None, **options: Any) -> bed.Vm:
+        """A VM that is registered as vms/guest; runs its guest unless it is started paused."""
+        vm = self.vm("src", back_ends or [self.back_end("src-fs")], **options)
+        self.vufd.json("vms", "register", vm.monitor, "--id=guest")
+        return vm
+
+    def destination(self, back_ends: Sequence[Server] | None = None, **options: Any) -> bed.Vm:
         """A QEMU that waits for the VM."""
         return self.vm("dst", back_ends or [self.back_end("dst-fs")], incoming=True, **options)
 
@@ -108,12 +128,6 @@ class World(unittest.TestCase):
         on = {entry["capability"] for entry in vm.qmp.cmd("query-migrate-capabilities") if entry["state"]}
         self.assertFalse(on & {"return-path", "events", "pause-before-switchover"}, f"left on: {on}")
 
-    def assert_chain_intact(self, share: str | None = None) -> None:
-        """The guest's records, as the host sees them, form one unbroken chain."""
-        report = bed.check_chain(share or self.share)
-        self.assertEqual(report.bad, "")
-        self.assertGreater(report.records, 0)
-
     def codes(self, verdict: dict[str, Any], kind: str = "blockers") -> set[str]:
         """The codes of a verdict's blockers or warnings."""
         return {finding["code"] for finding in verdict.get(kind, [])}
@@ -125,7 +139,17 @@ class World(unittest.TestCase):
         for finding in verdict["blockers"]:
             self.assertTrue(finding.get("message") and finding.get("remedy"), finding)
 
-    def assert_allowed(self, verdict: dict[str, Any]) -> None:
-        """Allowed, statefully, for every device."""
+    def assert_allowed(self, verdict: dict[str, Any], *modes: str) -> None:
+        """Allowed, in these modes: one for each device, or STATEFUL for all."""
         self.assertEqual(verdict["decision"], "DECISION_ALLOW", verdict)
-        self.assertEqual({device["mode"] for device in verdict["devices"]}, {"MIGRATION_MODE_STATEFUL"})
+        found = [device["mode"].removeprefix("MIGRATION_MODE_") for device in verdict["devices"]]
+        self.assertEqual(found, list(modes) if modes else ["STATEFUL"] * len(found))
+
+    def assert_at_rest(self, keeper: bed.Keeper, hand_overs: int) -> None:
+        """Nothing is armed, one front-end has the session, and as many hand-overs were done as expected."""
+        session = keeper.show()
+        self.assertEqual(session["phase"], "PHASE_NONE", session)
+        self.assertEqual(session.get("permit", ""), "", session)
+        self.assertEqual(int(session.get("hand_overs", 0)), hand_overs, session)
+        drivers = [end for end in session["front_ends"] if end["role"] == "ROLE_DRIVER"]
+        self.assertEqual(len(drivers), 1, session)

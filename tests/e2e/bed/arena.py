@@ -23,13 +23,13 @@ def _die_with_parent() -> None:
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _children(pid: int) -> list[int]:
+def children(pid: int) -> list[int]:
     """All descendants of a process."""
     try:
         direct = [int(child) for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except OSError:
         return []
-    return direct + [below for child in direct for below in _children(child)]
+    return direct + [below for child in direct for below in children(child)]
 
 
 def _kill(pid: int, number: int) -> None:
@@ -91,7 +91,7 @@ class Process:
 
     def kill(self) -> None:
         """SIGKILL to the process and what it forked; returns when it is gone."""
-        forked = _children(self.pid) if self.alive() else []
+        forked = children(self.pid) if self.alive() else []
         self.signal(signal.SIGKILL)
         for pid in forked:
             _kill(pid, signal.SIGKILL)

@@ -1,0 +1,148 @@
+"""Something dies, stops or is cancelled at a step of a stateless hand-over: one guest runs on, and only one."""
+
+from __future__ import annotations
+
+import unittest
+
+import bed
+from keeper_fault_world import SLOWLY, STATELESS, KeeperFaultWorld
+
+
+class DestinationDiesTest(KeeperFaultWorld):
+    """The destination QEMU is killed."""
+
+    def _kill(self, name: str) -> None:
+        self.to_vm.kill()
+        self.resume(self.vufd.pid)
+        self.assert_stays(name)
+
+    def test_at_transfer(self) -> None:
+        self._kill(self.at_transfer())
+
+    def test_at_pre_switchover(self) -> None:
+        self._kill(self.at_pre_switchover())
+
+    def test_at_load(self) -> None:
+        self._kill(self.at_load())
+
+    def test_at_fence(self) -> None:
+        self._kill(self.at_fence())
+
+
+class SourceDiesTest(KeeperFaultWorld):
+    """The source QEMU is killed: before the save its guest goes with it, after the load it lives on."""
+
+    def _kill(self) -> None:
+        self.from_vm.kill()
+        self.resume(self.vufd.pid)
+
+    def test_at_transfer(self) -> None:
+        name = self.at_transfer()
+        self._kill()
+        self.assert_nobody_runs(name)
+
+    def test_at_pre_switchover(self) -> None:
+        name = self.at_pre_switchover()
+        self._kill()
+        self.assert_nobody_runs(name)
+
+    def test_at_load(self) -> None:
+        name = self.at_load()
+        self._kill()
+        self.assertIs(self.assert_one_guest(name), self.to_vm)
+
+    def test_at_fence(self) -> None:
+        name = self.at_fence()
+        self._kill()
+        self.assertIs(self.assert_one_guest(name), self.to_vm)
+
+
+class AgentDiesTest(KeeperFaultWorld):
+    """vufd is killed and started again."""
+
+    def test_at_transfer(self) -> None:
+        name = self.at_transfer()
+        self.restart_vufd()
+        self.assert_one_guest(name)
+
+    def test_at_pre_switchover(self) -> None:
+        name = self.at_pre_switchover()
+        self.restart_vufd()
+        self.assert_one_guest(name)
+
+    def test_at_load(self) -> None:
+        name = self.at_load()
+        self.restart_vufd()
+        self.assert_one_guest(name)
+
+    def test_at_fence(self) -> None:
+        name = self.at_fence()
+        self.restart_vufd()
+        self.assert_one_guest(name)
+
+
+class CancelTest(KeeperFaultWorld):
+    """Somebody cancels; past the point of no return that is refused, never half done."""
+
+    def _cancel(self, name: str) -> bed.Vm:
+        # Waits at vufd's socket until it goes on.
+        bed.Process(self.arena, "cancel", self.vufd.command("cancel", name))
+        self.resume(self.vufd.pid)
+        return self.assert_one_guest(name, lambda end: end["state"] in ("STATE_CANCELLED", "STATE_SUCCEEDED"))
+
+    def test_at_transfer(self) -> None:
+        self.assertIs(self._cancel(self.at_transfer()), self.from_vm)
+
+    def test_at_pre_switchover(self) -> None:
+        self._cancel(self.at_pre_switchover())
+
+    def test_at_load(self) -> None:
+        self._cancel(self.at_load())
+
+
+class BackEndTest(KeeperFaultWorld):
+    """The back-end does not answer, or dies."""
+
+    def _back_end_pids(self) -> list[int]:
+        return [self.door.back_end.pid, *bed.arena.children(self.door.back_end.pid)]
+
+    def test_it_stops_while_memory_is_copied(self) -> None:
+        name = self.start_migration(self.to_vm, SLOWLY, STATELESS)
+        self.await_state(name, ("STATE_TRANSFERRING",))
+        pids = self._back_end_pids()
+        self.pause(*pids)
+        self.from_vm.qmp.cmd("migrate-set-parameters", {"max-bandwidth": 1 << 30})
+        self.assertEqual(self.await_state(name)["state"], "STATE_FAILED")
+        for pid in pids:
+            self.resume(pid)
+        self.assert_stays(name)
+
+    def test_a_request_outlasts_the_drain_limit(self) -> None:
+        with bed.Gate(self.share):
+            bed.wait_for("the guest to wait at the gate", self._waits_at_the_gate, 20)
+            name = self.start_migration(self.to_vm, STATELESS)
+            self.assertEqual(self.await_state(name)["state"], "STATE_FAILED")
+            self.assertEqual(self.from_vm.qmp.status(), "running")
+        self.assert_stays(name)
+        self.assertGreater(int(self.door.show()["drain_timeouts"]), 0)
+        again = self.vm("again", [self.door], incoming=True, gate=True)
+        self.assert_moved(self.migrate(again, STATELESS), self.from_vm, again)
+
+    def _waits_at_the_gate(self) -> bool:
+        share = self.from_vm.wait_beat().shares["share0"]
+        # The rest of its work has to wait as well: virtiofsd has one thread.
+        return share.gate_tries > share.gate_opens and share.age_ms > 200
+
+    def test_it_dies_at_pre_switchover(self) -> None:
+        name = self.at_pre_switchover()
+        self.door.back_end.kill()
+        self.resume(self.vufd.pid)
+        migration = self.await_state(name)
+        self.assertEqual(migration["state"], "STATE_FAILED", migration)
+        self.assertEqual(self.running(), [self.from_vm])
+        self.assertEqual(self.door.wait(), 3)
+        self.assert_chain_intact()
+
+
+if __name__ == "__main__":
+    unittest.main()
