@@ -29,6 +29,11 @@ bool HasAnswer(uint32_t request, uint64_t acknowledged) {
 
 }  // namespace
 
+bool StateMoved(const Message* answer) {
+  uint64_t result = 1;
+  return answer != nullptr && answer->Get(result) && (result & ~kNoFdReturned) == 0;
+}
+
 uint64_t InodeOf(int fd) {
   struct stat about;
   return fstat(fd, &about) == 0 ? about.st_ino : 0;

@@ -77,6 +77,10 @@ class BackEnd {
   std::string problem_;
 };
 
+// Did a request about the device state go well? What SET_DEVICE_STATE_FD says of descriptors is no
+// error.
+bool StateMoved(const Message* answer);
+
 // Inode of a socket.
 uint64_t InodeOf(int fd);
 

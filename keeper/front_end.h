@@ -24,6 +24,9 @@ struct Ring {
   Fd call;
   Fd error;
   bool enabled = false;
+  // The base when the back-end was last asked to stop. Unless the front-end has named another one
+  // since, the base is what the back-end answers.
+  uint32_t base_at_stop = 0;
 };
 
 // State that is arriving (SET_DEVICE_STATE_FD, direction load).
@@ -39,6 +42,8 @@ struct Load {
   Fd pipe;
   MarkerBytes bytes = {};
   size_t have = 0;
+  // The back-end did not want to read the rest.
+  bool failed = false;
 };
 
 struct FrontEnd {

@@ -163,6 +163,7 @@ void Session::Drop(FrontEnd& front_end, const std::string& why) {
   if (stop_.has_value() && stop_->front_end == front_end.id) stop_.reset();
   if (Drives(front_end)) {
     for (uint32_t ring = 0; ring < kMaxRings; ++ring) AskToStop(ring);
+    start_awaited_.reset();
     driver_ = 0;
     // The session waits for whoever brings the marker. The memory of the one that left is let go.
     if (hand_over_.saved_stateless()) {

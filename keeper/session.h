@@ -130,6 +130,10 @@ class Session {
   // Some ring of this front-end's is served now.
   bool IsLive(const FrontEnd& front_end) const;
   bool AllStopped() const;
+  // The back-end was told to serve it, and not to stop.
+  bool IsServed(uint32_t ring) const {
+    return rings_[ring] == RingState::kStarting || rings_[ring] == RingState::kRunning;
+  }
   void Enable(FrontEnd& front_end, uint32_t ring);
   std::string MayDrive(const FrontEnd& front_end);
   void BecomeDriver(FrontEnd& front_end);
@@ -155,6 +159,7 @@ class Session {
   // session_state.cc: saving and loading.
   void SetDeviceState(FrontEnd& front_end, Message& message, Time now);
   void CheckDeviceState(FrontEnd& front_end, Time now);
+  void CheckForwardedLoad(FrontEnd& front_end);
   void Save(FrontEnd& front_end, Fd pipe, Time now);
   void BeginLoad(FrontEnd& front_end, Fd pipe);
   void GoOnLoading(FrontEnd& front_end, Time now);
@@ -186,6 +191,8 @@ class Session {
   std::array<RingState, kMaxRings> rings_ = {};
   // Something in the present start was refused by the back-end.
   uint64_t start_error_ = 0;
+  // The ring whose start the driver waits for.
+  std::optional<uint32_t> start_awaited_;
   std::optional<Stop> stop_;
   // All stops since the last start share it.
   std::optional<Time> stop_deadline_;

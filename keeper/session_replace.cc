@@ -15,11 +15,6 @@ namespace {
 // The guest's requests wait for so long at most before the present back-end serves them again.
 constexpr std::chrono::seconds kMovingLimit{10};
 
-bool Succeeded(const Message* answer) {
-  uint64_t result = 1;
-  return answer != nullptr && answer->Get(result) && (result & ~kNoFdReturned) == 0;
-}
-
 }  // namespace
 
 std::string Session::MayReplace(const BackEnd& fresh) {
@@ -105,10 +100,10 @@ void Session::MoveState() {
   back_end_->Ask(std::move(save), nullptr);
   back_end_->Ask(Message::Make(kCheckDeviceState), [this](const Message* answer) {
     if (!replacing() || replacement_->step != Replacement::Step::kMoving) return;
-    if (!Succeeded(answer)) return GiveUpReplacement("the present back-end could not save");
+    if (!StateMoved(answer)) return GiveUpReplacement("the present back-end could not save");
     replacement_->fresh->Ask(Message::Make(kCheckDeviceState), [this](const Message* loaded) {
       if (!replacing() || replacement_->step != Replacement::Step::kMoving) return;
-      if (!Succeeded(loaded)) return GiveUpReplacement("the fresh back-end could not load");
+      if (!StateMoved(loaded)) return GiveUpReplacement("the fresh back-end could not load");
       StartFresh();
     });
   });

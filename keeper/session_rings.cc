@@ -86,6 +86,10 @@ void Session::BecomeDriver(FrontEnd& front_end) {
 
 void Session::Enable(FrontEnd& front_end, uint32_t index) {
   if (Drives(front_end) && rings_[index] == RingState::kRunning) return Acknowledge(front_end, 0);
+  if (Drives(front_end) && rings_[index] == RingState::kStarting) {
+    start_awaited_ = index;
+    return;
+  }
   if (std::string why = MayDrive(front_end); !why.empty()) return Refuse(front_end, why);
   if (back_end_->queues() != 0 && index >= back_end_->queues()) {
     return Refuse(front_end, "the back-end has no such ring");
@@ -101,6 +105,7 @@ void Session::Enable(FrontEnd& front_end, uint32_t index) {
                                     [](RingState state) { return state == RingState::kStopping; });
   if (stopping) return Acknowledge(front_end, 0);
   if (AllStopped()) StartDevice(front_end);
+  start_awaited_ = index;
   StartRing(front_end, index);
 }
 
@@ -184,7 +189,8 @@ void Session::Started(uint32_t index, const Message* answer) {
   // the front-end before was. One too many of either does no harm.
   Signal(ring.kick);
   Signal(ring.call);
-  if (!front_end->busy || front_end->request != kSetVringEnable) return;
+  if (start_awaited_ != index) return;
+  start_awaited_.reset();
   if (result != 0 && !front_end->need_reply) {
     return Drop(*front_end, "the back-end refused the start, and there is no other way to say so");
   }
@@ -251,7 +257,8 @@ void Session::GoOnStopping(Time now) {
   AskToStop(index);
   // What is used so far. The back-end's own answer takes its place when it comes.
   const std::optional<uint16_t> used = Index(*front_end, &VringAddr::used, index);
-  front_end->rings[index].base = used.value_or(front_end->rings[index].base);
+  Ring& ring = front_end->rings[index];
+  ring.base = ring.base_at_stop = used.value_or(ring.base);
   EndStop(*front_end, now);
 }
 
@@ -260,6 +267,9 @@ void Session::AskToStop(uint32_t index) {
   if (stop_.has_value() && stop_->ring == index) stop_->asked = true;
   if (rings_[index] != RingState::kStarting && rings_[index] != RingState::kRunning) return;
   rings_[index] = RingState::kStopping;
+  if (FrontEnd* const driver = Find(driver_); driver != nullptr) {
+    driver->rings[index].base_at_stop = driver->rings[index].base;
+  }
   back_end_->Ask(Message::Make(kSetVringEnable, VringState{index, 0}), nullptr);
   back_end_->Ask(Message::Make(kGetVringBase, VringState{index, 0}),
                  [this, index](const Message* answer) { Stopped(index, answer); });
@@ -277,7 +287,7 @@ void Session::Stopped(uint32_t index, const Message* answer) {
   const bool waited_for = stop_.has_value() && stop_->ring == index;
   // One that was given up at the limit has been told its used index; if it wants to start there,
   // it means here. A guest that has begun anew says another one.
-  if (waited_for || ring.base == used || ring.enabled) ring.base = state.num;
+  if (ring.base == ring.base_at_stop) ring.base = state.num;
   if (waited_for && used != static_cast<uint16_t>(state.num)) {
     front_end->undrained = true;
     Log(Level::kWarning, "ring " + std::to_string(index) + " was stopped with a request under way");

@@ -82,13 +82,13 @@ bool Session::HandleSetting(FrontEnd& front_end, Message& message) {
       break;
     case kSetVringAddr:
       wrong = SetVringAddress(front_end, message);
-      live = live && ring < kMaxRings && rings_[ring] == RingState::kRunning;
+      live = live && ring < kMaxRings && IsServed(ring);
       break;
     case kSetVringKick:
     case kSetVringCall:
     case kSetVringErr:
       wrong = SetVringFd(front_end, message);
-      live = live && ring < kMaxRings && rings_[ring] == RingState::kRunning;
+      live = live && ring < kMaxRings && IsServed(ring);
       break;
     default:
       return false;

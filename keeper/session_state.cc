@@ -125,10 +125,31 @@ void Session::MarkerComplete(FrontEnd& front_end, Time now) {
   if (!why.empty()) return RefuseLoad(front_end, why);
   ++revision_;
   front_end.load.stage = Load::Stage::kForwarded;
+  // A back-end reads it to its end, and waits for it.
+  const int pipe = front_end.load.pipe.get();
+  fcntl(pipe, F_SETFL, fcntl(pipe, F_GETFL) & ~O_NONBLOCK);
   Message load = Message::Make(kSetDeviceStateFd, DeviceStateFd{DeviceStateFd::kLoad, 0});
   load.Add(std::move(front_end.load.pipe));
-  // The answer to the check tells whether it went well.
-  back_end_->Ask(std::move(load), nullptr);
+  back_end_->Ask(std::move(load), [this, id = front_end.id](const Message* answer) {
+    FrontEnd* const loader = Find(id);
+    if (loader != nullptr && !StateMoved(answer)) loader->load.failed = true;
+  });
+}
+
+// Who could not load has nothing to start with.
+void Session::CheckForwardedLoad(FrontEnd& front_end) {
+  back_end_->Ask(Message::Make(kCheckDeviceState),
+                 [this, id = front_end.id](const Message* answer) {
+                   FrontEnd* const loader = Find(id);
+                   if (loader == nullptr || answer == nullptr) return;
+                   const bool good = StateMoved(answer) && !loader->load.failed;
+                   if (!good) {
+                     hand_over_.Gone(loader->inode);
+                     RefuseLoad(*loader, "the back-end could not load its state");
+                     loader->load.stage = Load::Stage::kNone;
+                   }
+                   AnswerU64(*loader, good ? 0 : 1);
+                 });
 }
 
 void Session::CheckDeviceState(FrontEnd& front_end, Time now) {
@@ -144,7 +165,7 @@ void Session::CheckDeviceState(FrontEnd& front_end, Time now) {
       RefuseLoad(front_end, "the state is shorter than a marker");
       return AnswerU64(front_end, 1);
     case Load::Stage::kForwarded:
-      return Forward(front_end, Message::Make(kCheckDeviceState));
+      return CheckForwardedLoad(front_end);
     case Load::Stage::kRefused:
       return AnswerU64(front_end, 1);
     case Load::Stage::kEnd:
