@@ -73,6 +73,8 @@ inline constexpr BackEndFact<ShareId> kShare{"shared directory", &BackEndFacts::
 inline constexpr BackEndFact<int> kFrontEnds{"front-ends of the socket", &BackEndFacts::front_ends};
 inline constexpr BackEndFact<BackEndFacts::ProfileModes> kProfileModes{
     "back-end profile", &BackEndFacts::profile_modes};
+inline constexpr BackEndFact<KeeperFacts> kKeeper{"keeper's session", &BackEndFacts::keeper};
+inline constexpr BackEndFact<KeptBackEnd> kKept{"back-end behind the keeper", &BackEndFacts::kept};
 
 }  // namespace fact
 }  // namespace vuf

@@ -24,6 +24,8 @@ void ForEachBackEndFact(const std::string& at, BackEndFacts& back_end, Visit vis
   visit(at + "share", back_end.share);
   visit(at + "front_ends", back_end.front_ends);
   visit(at + "profile_modes", back_end.profile_modes);
+  visit(at + "keeper", back_end.keeper);
+  visit(at + "kept", back_end.kept);
 }
 
 template <typename Visit>

@@ -144,7 +144,7 @@ DeviceVerdict JudgeDevice(const FsDeviceFacts& device, unsigned open) {
 
 Verdict Evaluate(const Facts& facts) {
   const World world(facts);
-  Report report(facts.now, facts.max_age);
+  Report report(facts.now, facts.max_age, world.source_is_record());
   for (const RegisteredRule& rule : AllRules()) {
     report.Begin(rule);
     if (rule.rule->check != nullptr) rule.rule->check(world, report);

@@ -42,6 +42,18 @@ class Digest {
   Uint128 state_ = (Uint128{0x6c62272e07bb0142} << 64) + 0x62b821756295c58d;
 };
 
+// Nothing that a hand-over changes: no phase, permit or role.
+void AddKeeper(const BackEndFacts& back_end, Digest& digest) {
+  digest.Add(back_end.keeper.known() ? "keeper" : "keeper unknown");
+  if (back_end.keeper.known()) {
+    digest.Add(back_end.keeper.value->control_socket);
+    digest.Add(back_end.keeper.value->instance);
+    digest.Add(back_end.keeper.value->session);
+  }
+  digest.Add(back_end.kept.known() ? "kept" : "kept unknown");
+  if (back_end.kept.known()) digest.Add(ToText(back_end.kept.value->process));
+}
+
 void AddDevice(const FsDeviceFacts& device, Digest& digest) {
   digest.Add(device.qom_path);
   digest.Add(device.type);
@@ -54,6 +66,7 @@ void AddDevice(const FsDeviceFacts& device, Digest& digest) {
   digest.Add(device.back_end.socket);
   digest.Add(device.back_end.process);
   digest.Add(device.back_end.share);
+  if (device.back_end.kind.value == BackEndKind::kKeeper) AddKeeper(device.back_end, digest);
 }
 
 }  // namespace

@@ -44,6 +44,37 @@ TEST(FingerprintTest, ChangesWithWhoTakesPart) {
   }
 }
 
+TEST(FingerprintTest, ChangesWithWhoKeepsTheSession) {
+  const std::function<void(Facts&)> changes[] = {
+      [](Facts&) {},
+      [](Facts& f) { Keeper(f.source).instance[0] = 'f'; },
+      [](Facts& f) { Keeper(f.source).session[0] = '0'; },
+      [](Facts& f) { Keeper(*f.destination).control_socket += "2"; },
+      [](Facts& f) { Kept(f.source).process.pid += 1; },
+      [](Facts& f) { Be(f.source).keeper = Unknown<KeeperFacts>("gone"); },
+      [](Facts& f) { Be(f.source).kept = Unknown<KeptBackEnd>("gone"); },
+  };
+  std::set<std::string> seen;
+  for (const auto& change : changes) {
+    Facts facts = SafeKeeperFacts();
+    change(facts);
+    EXPECT_TRUE(seen.insert(Fingerprint(facts)).second);
+  }
+}
+
+TEST(FingerprintTest, DoesNotChangeWithWhatAHandOverChanges) {
+  Facts facts = SafeKeeperFacts();
+  for (VmFacts* vm : {&facts.source, &*facts.destination}) {
+    Keeper(*vm).phase = KeeperFacts::Phase::kLoaded;
+    Keeper(*vm).permit = "m1";
+    Keeper(*vm).fenced = true;
+    Keeper(*vm).front_ends[1].role = KeeperFacts::Role::kNominee;
+    Keeper(*vm).unanswered = 3;
+    Kept(*vm).state = ProcessState::kUninterruptible;
+  }
+  EXPECT_EQ(Fingerprint(facts), Fingerprint(SafeKeeperFacts()));
+}
+
 TEST(FingerprintTest, DoesNotChangeWithWhatAMigrationChanges) {
   Facts facts = SafeFacts();
   facts.now += absl::Minutes(1);

@@ -41,8 +41,6 @@ inline constexpr UndetectedHazard kUndetectedHazards[] = {
      "Use --migration-mode=file-handles."},
     {41, "Ownership, id maps or SELinux labels differ at the destination.", "",
      "Run both back-ends as the same user with the same context."},
-    {42, "A guest restored from a file finds a share that has changed since.",
-     "vufd does not save guests to files.", "Do not restore a guest after its share has changed."},
     {43, "The share itself is moved to other storage at the same time.", "",
      "Do one after the other."},
     {57, "A destination that exits on a failed load takes the reason with it.",

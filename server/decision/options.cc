@@ -1,35 +1,30 @@
 #include "server/decision/options.h"
 
-#include <set>
-
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "server/decision/keeper.h"
 
 namespace vuf {
-namespace {
-
-constexpr char kNotGiven[] = "(not given)";
-
-std::string ValueOr(const BackEndOptions& options, const std::string& name) {
-  const auto it = options.find(name);
-  return it == options.end() ? kNotGiven : it->second;
-}
-
-}  // namespace
 
 std::optional<Option> NeedOption(const DeviceView& device, const std::string& name,
                                  Report& report) {
   const auto kind = report.Need(device, fact::kKind);
-  if (!kind || *kind != BackEndKind::kVirtiofsd) return std::nullopt;
+  if (!kind) return std::nullopt;
+  // Of what is behind a keeper, unless they are not known: KEEPER_SHARE_UNKNOWN.
+  const bool behind_keeper = *kind == BackEndKind::kKeeper && device->back_end.options.known();
+  if (*kind != BackEndKind::kVirtiofsd && !behind_keeper) return std::nullopt;
   const auto options = report.Need(device, fact::kOptions);
   if (!options) return std::nullopt;
   const auto it = options->find(name);
   if (it != options->end()) return Option{it->second, options.CiteAs(name, it->second)};
-  const auto version = report.Need(device, fact::kVersion);
-  if (!version) return std::nullopt;
-  for (const OptionHistory& history : kVirtiofsdOptionHistory) {
-    if (name == history.option && *version < history.since) {
-      return Option{history.before, version.Cite()};
+  // Behind a keeper the version is the keeper's, which tells nothing of virtiofsd's options.
+  if (!behind_keeper) {
+    const auto version = report.Need(device, fact::kVersion);
+    if (!version) return std::nullopt;
+    for (const OptionHistory& history : kVirtiofsdOptionHistory) {
+      if (name == history.option && *version < history.since) {
+        return Option{history.before, version.Cite()};
+      }
     }
   }
   report.AddGap(device.subject(), absl::StrCat(fact::kOptions.name, ".", name),
@@ -37,31 +32,25 @@ std::optional<Option> NeedOption(const DeviceView& device, const std::string& na
   return std::nullopt;
 }
 
-std::vector<OptionDifference> NeedOptionDifferences(const World& world, Report& report) {
-  std::vector<OptionDifference> differences;
+void NeedOptions(const World& world, Report& report) {
   for (const DevicePair& pair : world.pairs()) {
+    if (IsKeeper(pair.source) || IsKeeper(pair.destination)) continue;
     const auto from_kind = report.Need(pair.source, fact::kKind);
     const auto to_kind = report.Need(pair.destination, fact::kKind);
-    // Another kind has other options, and is refused as such.
     if (from_kind && to_kind && *from_kind != *to_kind) continue;
-    const auto source = report.Need(pair.source, fact::kOptions);
-    const auto destination = report.Need(pair.destination, fact::kOptions);
-    if (!source || !destination) continue;
-    std::set<std::string> names;
-    for (const auto& [name, value] : *source) names.insert(name);
-    for (const auto& [name, value] : *destination) names.insert(name);
-    for (const std::string& name : names) {
-      const std::string from = ValueOr(*source, name);
-      const std::string to = ValueOr(*destination, name);
-      if (from == to) continue;
-      differences.push_back(
-          {pair,
-           name,
-           {source.CiteAs(name, from), destination.CiteAs(name, to)},
-           absl::StrFormat("--%s is %s at the source and %s at the destination.", name, from, to)});
-    }
+    report.Need(pair.source, fact::kOptions);
+    report.Need(pair.destination, fact::kOptions);
   }
-  return differences;
+}
+
+void AddDifference(const OptionDifference& option, Report& report) {
+  const auto source = report.Need(option.devices.source, fact::kOptions);
+  const auto destination = report.Need(option.devices.destination, fact::kOptions);
+  if (!source || !destination) return;
+  report.Add(option.devices.destination.subject(),
+             absl::StrFormat("--%s is %s at the source and %s at the destination.", option.name,
+                             option.from, option.to),
+             {source.CiteAs(option.name, option.from), destination.CiteAs(option.name, option.to)});
 }
 
 std::optional<Drift> DriftOf(const std::string& option) {

@@ -24,16 +24,10 @@ struct Option {
 // is then reported.
 std::optional<Option> NeedOption(const DeviceView& device, const std::string& name, Report& report);
 
-// An option that a device and its counterpart have with different values.
-struct OptionDifference {
-  DevicePair devices;
-  std::string name;
-  std::vector<CitedFact> evidence;
-  // For people.
-  std::string message;
-};
-// All of them, of whatever kind of back-end.
-std::vector<OptionDifference> NeedOptionDifferences(const World& world, Report& report);
+// The options of all pairs of devices are needed, except of what is behind a keeper.
+void NeedOptions(const World& world, Report& report);
+// Reports one of World::option_differences(), if both sides' options can be relied on.
+void AddDifference(const OptionDifference& option, Report& report);
 
 // How the table classifies an option; absent for an option it does not know.
 std::optional<Drift> DriftOf(const std::string& option);

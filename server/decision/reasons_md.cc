@@ -17,6 +17,7 @@ constexpr Family kFamilies[] = {
     {"request", "The request, and what is known"},
     {"hypervisor", "QEMU"},
     {"back_end", "The back-end"},
+    {"keeper", "vuf-keeper"},
     {"identity", "Who is who"},
     {"share", "The shared directory"},
     {"option_drift", "The back-end's options"},

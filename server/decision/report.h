@@ -59,7 +59,9 @@ class Report {
     CitedFact fact;
   };
 
-  Report(absl::Time now, absl::Duration max_age) : now_(now), max_age_(max_age) {}
+  // `source_is_record`: see World; facts of the source may then be of any age.
+  Report(absl::Time now, absl::Duration max_age, bool source_is_record)
+      : now_(now), max_age_(max_age), source_is_record_(source_is_record) {}
 
   // All that follows is said by this rule.
   void Begin(const RegisteredRule& rule) { rule_ = rule; }
@@ -96,11 +98,12 @@ class Report {
   template <typename T>
   bool Usable(const Subject& subject, const char* name, const Evidence<T>& evidence,
               bool empty_says_nothing);
-  bool IsStale(absl::Time observed_at) const;
+  bool IsStale(const Subject& subject, absl::Time observed_at) const;
   void AddGap(Gap gap);
 
   const absl::Time now_;
   const absl::Duration max_age_;
+  const bool source_is_record_;
   RegisteredRule rule_ = {};
   std::vector<Entry> entries_;
   std::vector<Gap> gaps_;
@@ -127,7 +130,7 @@ bool Report::Usable(const Subject& subject, const char* name, const Evidence<T>&
     AddGap(subject, name, "the value is empty");
     return false;
   }
-  if (!IsStale(evidence.observed_at)) return true;
+  if (!IsStale(subject, evidence.observed_at)) return true;
   AddGap({subject, 0, true,
           CitedFact{name, ToText(*evidence.value), false, evidence.source, evidence.observed_at,
                     evidence.detail}});

@@ -16,6 +16,8 @@ struct RuleRow {
   std::function<void(Facts&)> spoil;
   // All the codes, and no others, that the verdict then has.
   std::set<std::string> codes;
+  // What the verdict says when none of them blocks.
+  Mode mode = Mode::kStateful;
 };
 using RuleRows = std::vector<RuleRow>;
 
@@ -23,6 +25,12 @@ void RequestRows(RuleRows& rows);
 void HypervisorRows(RuleRows& rows);
 void CapabilityRows(RuleRows& rows);
 void ProcedureRows(RuleRows& rows);
+void KeeperSessionRows(RuleRows& rows);
+void KeeperBackEndRows(RuleRows& rows);
+void KeeperStatefulRows(RuleRows& rows);
+void KeeperOtherRows(RuleRows& rows);
+void SequentialRows(RuleRows& rows);
+void SharedRamRows(RuleRows& rows);
 void StatelessRows(RuleRows& rows);
 void BackEndRows(RuleRows& rows);
 void IdentityRows(RuleRows& rows);
@@ -35,6 +43,8 @@ inline VmFacts& Src(Facts& facts) { return facts.source; }
 inline VmFacts& Dst(Facts& facts) { return *facts.destination; }
 inline FsDeviceFacts& Fs(VmFacts& vm, size_t i = 0) { return (*vm.devices.value)[i]; }
 inline BackEndFacts& Be(VmFacts& vm, size_t i = 0) { return Fs(vm, i).back_end; }
+inline KeeperFacts& Keeper(VmFacts& vm, size_t i = 0) { return *Be(vm, i).keeper.value; }
+inline KeptBackEnd& Kept(VmFacts& vm, size_t i = 0) { return *Be(vm, i).kept.value; }
 inline std::string& Opt(VmFacts& vm, const char* name) { return (*Be(vm).options.value)[name]; }
 inline bool& Cap(VmFacts& vm, const char* name) { return (*vm.capabilities.value)[name]; }
 

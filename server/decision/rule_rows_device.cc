@@ -36,12 +36,6 @@ void StatelessRows(RuleRows& rows) {
   rows.push_back({"property at one side",
                   [](Facts& f) { *Fs(Src(f)).migration_property.value = "external"; },
                   {"MIGRATION_PROPERTY_SET", "MIGRATION_PROPERTY_DIFFERS"}});
-  rows.push_back({"keeper",
-                  [](Facts& f) {
-                    Be(Src(f)).kind.value = BackEndKind::kKeeper;
-                    Be(Dst(f)).kind.value = BackEndKind::kKeeper;
-                  },
-                  {"KEEPER_NOT_PROVEN"}});
   const auto endpoint = [](Facts& f) {
     RegisteredEndpoint registered = {"endpoints/e", "/run/vuf/source-fs0.sock"};
     registered.process = *Be(Src(f)).process.value;

@@ -32,6 +32,12 @@ RuleRows AllRows() {
   ShareRows(rows);
   OptionRows(rows);
   ProcedureRows(rows);
+  KeeperSessionRows(rows);
+  KeeperBackEndRows(rows);
+  KeeperStatefulRows(rows);
+  KeeperOtherRows(rows);
+  SequentialRows(rows);
+  SharedRamRows(rows);
   return rows;
 }
 
@@ -64,7 +70,7 @@ TEST(RulesTest, OneThingSpoiledGivesItsReasonAndNoOther) {
     }
     EXPECT_EQ(verdict.allow, !blocked);
     EXPECT_EQ(verdict.blockers.empty(), !blocked);
-    EXPECT_EQ(verdict.mode, blocked ? Mode::kNone : Mode::kStateful);
+    EXPECT_EQ(verdict.mode, blocked ? Mode::kNone : row.mode);
   }
 }
 

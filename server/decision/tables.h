@@ -16,6 +16,8 @@ struct VersionRange {
 
 // The first QEMU that carries a back-end's state in its stream.
 inline constexpr Version kQemuCarriesState = {8, 2, 0};
+// The first whose x-ignore-shared leaves out only what is in named files.
+inline constexpr Version kQemuIgnoresNamedFilesOnly = {10, 0, 0};
 // QEMU series that vufd's rules were tried with.
 inline constexpr VersionRange kQemuTried[] = {
     {{7, 2, 0}, {7, 3, 0}}, {{10, 0, 0}, {10, 1, 0}}, {{11, 1, 0}, {11, 2, 0}}};

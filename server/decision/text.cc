@@ -72,6 +72,52 @@ std::string ToText(const BackEndFacts::ProfileModes& value) {
                       " stateful=", ToText(value.stateful));
 }
 
+std::string ToText(KeeperFacts::Phase value) {
+  switch (value) {
+    case KeeperFacts::Phase::kUnknown:
+      return "unknown";
+    case KeeperFacts::Phase::kNone:
+      return "none";
+    case KeeperFacts::Phase::kArmed:
+      return "armed";
+    case KeeperFacts::Phase::kSaved:
+      return "saved";
+    case KeeperFacts::Phase::kLoaded:
+      return "loaded";
+  }
+  return "unknown";
+}
+
+std::string ToText(KeeperFacts::Role value) {
+  switch (value) {
+    case KeeperFacts::Role::kUnknown:
+      return "of an unknown role";
+    case KeeperFacts::Role::kIdle:
+      return "idle";
+    case KeeperFacts::Role::kDriver:
+      return "the driver";
+    case KeeperFacts::Role::kNominee:
+      return "the nominee";
+    case KeeperFacts::Role::kFenced:
+      return "fenced";
+  }
+  return "of an unknown role";
+}
+
+std::string ToText(const KeeperFacts& value) {
+  std::string text = absl::StrCat("instance ", value.instance, ", session ", value.session,
+                                  ", hand-over phase ", ToText(value.phase));
+  if (!value.permit.empty()) absl::StrAppend(&text, " under permit ", value.permit);
+  for (const KeeperFacts::FrontEnd& front_end : value.front_ends) {
+    absl::StrAppend(&text, ", front-end ", front_end.socket_inode, " is ", ToText(front_end.role));
+  }
+  return text;
+}
+
+std::string ToText(const KeptBackEnd& value) {
+  return absl::StrCat(value.executable, " (", ToText(value.process), "), ", ToText(value.state));
+}
+
 std::string ToText(const std::map<std::string, std::string>& value) {
   return absl::StrJoin(value, " ", absl::PairFormatter("="));
 }
@@ -88,6 +134,8 @@ std::string ToText(const std::vector<std::string>& value) { return absl::StrJoin
 std::string ToText(const std::vector<MemoryBackendFacts>& value) {
   return absl::StrJoin(value, " ", [](std::string* out, const MemoryBackendFacts& backend) {
     absl::StrAppend(out, backend.id, ":share=", ToText(backend.share));
+    if (!backend.path.value_or("").empty()) absl::StrAppend(out, ",path=", *backend.path);
+    if (backend.file.has_value()) absl::StrAppend(out, " (", ToText(*backend.file), ")");
   });
 }
 

@@ -27,6 +27,10 @@ std::string ToText(const ShareId& value);
 std::string ToText(const SocketFacts& value);
 std::string ToText(const ChardevFacts& value);
 std::string ToText(const BackEndFacts::ProfileModes& value);
+std::string ToText(KeeperFacts::Phase value);
+std::string ToText(KeeperFacts::Role value);
+std::string ToText(const KeeperFacts& value);
+std::string ToText(const KeptBackEnd& value);
 std::string ToText(const std::map<std::string, std::string>& value);
 std::string ToText(const std::map<std::string, bool>& value);
 std::string ToText(const std::set<std::string>& value);
@@ -46,6 +50,9 @@ inline bool SaysNothing(const SocketFacts& value) {
   return SaysNothing(value.bound_file) || value.peer_inode == 0;
 }
 inline bool SaysNothing(ProcessState value) { return value == ProcessState::kUnknown; }
+inline bool SaysNothing(const KeptBackEnd& value) {
+  return SaysNothing(value.process) || SaysNothing(value.state);
+}
 
 }  // namespace vuf
 

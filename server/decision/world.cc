@@ -1,6 +1,8 @@
 #include "server/decision/world.h"
 
 #include <algorithm>
+#include <set>
+#include <utility>
 
 namespace vuf {
 namespace {
@@ -16,6 +18,27 @@ std::vector<const FsDeviceFacts*> SortedDevices(const VmFacts& vm) {
   return devices;
 }
 
+std::string ValueOr(const BackEndOptions& options, const std::string& name) {
+  const auto it = options.find(name);
+  return it == options.end() ? "(not given)" : it->second;
+}
+
+void AddOptionDifferences(const DevicePair& pair, std::vector<OptionDifference>& differences) {
+  const BackEndFacts& source = pair.source->back_end;
+  const BackEndFacts& destination = pair.destination->back_end;
+  // Another kind has other options, and is refused as such.
+  if (source.kind.value != destination.kind.value) return;
+  if (!source.options.known() || !destination.options.known()) return;
+  std::set<std::string> names;
+  for (const auto& [name, value] : *source.options.value) names.insert(name);
+  for (const auto& [name, value] : *destination.options.value) names.insert(name);
+  for (const std::string& name : names) {
+    std::string from = ValueOr(*source.options.value, name);
+    std::string to = ValueOr(*destination.options.value, name);
+    if (from != to) differences.push_back({pair, name, std::move(from), std::move(to)});
+  }
+}
+
 }  // namespace
 
 World::World(const Facts& facts) : facts_(&facts) {
@@ -23,7 +46,10 @@ World::World(const Facts& facts) : facts_(&facts) {
   for (const FsDeviceFacts* device : SortedDevices(facts.source)) {
     devices_.push_back({vms_[0], device, static_cast<int>(devices_.size())});
   }
-  if (!facts.request.has_destination || !facts.destination.has_value()) return;
+  // Facts of a sequential migration's destination are never passed over: without them less is
+  // asked.
+  const bool wanted = facts.request.has_destination || facts.request.sequential;
+  if (!wanted || !facts.destination.has_value()) return;
   vms_.push_back({Side::kDestination, &*facts.destination});
   const size_t sources = devices_.size();
   std::vector<bool> taken(sources, false);
@@ -37,6 +63,7 @@ World::World(const Facts& facts) : facts_(&facts) {
     }
     devices_.push_back(view);
   }
+  for (const DevicePair& pair : pairs_) AddOptionDifferences(pair, option_differences_);
 }
 
 std::optional<VmView> World::destination() const {

@@ -3,6 +3,7 @@
 #define VUFD_SERVER_DECISION_WORLD_H_
 
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "absl/strings/string_view.h"
@@ -46,6 +47,16 @@ struct DevicePair {
   DeviceView destination;
 };
 
+// An option that the back-ends of a device and its counterpart, of one kind, have with different
+// values, or only one of them has.
+struct OptionDifference {
+  DevicePair devices;
+  std::string name;
+  // "(not given)" where it is not.
+  std::string from;
+  std::string to;
+};
+
 class World {
  public:
   // `facts` must outlive the world.
@@ -62,12 +73,18 @@ class World {
   std::vector<DeviceView> source_devices() const;
   std::vector<DeviceView> destination_devices() const;
   const std::vector<DevicePair>& pairs() const { return pairs_; }
+  // Between devices whose options are both known, whatever their age.
+  const std::vector<OptionDifference>& option_differences() const { return option_differences_; }
+  // The second stage of a sequential migration: the source is what was recorded of it before it
+  // saved its state and quit.
+  bool source_is_record() const { return facts_->request.sequential && vms_.size() == 2; }
 
  private:
   const Facts* facts_;
   std::vector<VmView> vms_;
   std::vector<DeviceView> devices_;
   std::vector<DevicePair> pairs_;
+  std::vector<OptionDifference> option_differences_;
 };
 
 }  // namespace vuf

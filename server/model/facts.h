@@ -34,6 +34,10 @@ struct Request {
   bool shared_ram = false;
   // The destination will be started after the source has quit; until then there are no facts of it.
   bool sequential = false;
+  // Sequential, once the source has saved its state and quit: the permit under which it did.
+  // `source` is then what was recorded when the migration was decided, of any age. Empty before
+  // that.
+  std::string own_permit;
 };
 
 struct Facts {

@@ -1,6 +1,8 @@
 #include "tests/testing/safe_facts.h"
 
+#include <set>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 
@@ -91,6 +93,58 @@ FsDeviceFacts SafeDevice(Side side, int index) {
   return device;
 }
 
+// The keeper's ends of the two front-ends' connections.
+uint64_t FrontEndInode(Side side, int index) {
+  return static_cast<uint64_t>((side == Side::kSource ? 95000 : 95100) + index);
+}
+
+KeeperFacts SafeKeeper(int index) {
+  KeeperFacts keeper;
+  keeper.control_socket = absl::StrCat("/run/vuf/keeper-fs", index, ".control");
+  keeper.instance = absl::StrCat("0123456789abcdef0123456789abcde", index);
+  keeper.session = absl::StrCat("fedcba9876543210fedcba987654321", index);
+  keeper.version = "0.6.0";
+  keeper.front_ends = {{FrontEndInode(Side::kSource, index), KeeperFacts::Role::kDriver},
+                       {FrontEndInode(Side::kDestination, index), KeeperFacts::Role::kIdle}};
+  keeper.phase = KeeperFacts::Phase::kNone;
+  // What virtiofsd 1.14 offers.
+  keeper.back_end_features = 0x174000000;
+  keeper.back_end_protocol_features = 0x08A42B;
+  keeper.back_end_socket_inode = static_cast<uint64_t>(96000 + index);
+  return keeper;
+}
+
+// The side matters for its connection only.
+BackEndFacts SafeKeeperBackEnd(Side side, int index) {
+  const char kHidden[] = "it is behind a keeper";
+  const FileId socket_file = {24, static_cast<uint64_t>(7200 + index)};
+  BackEndFacts back_end;
+  back_end.socket = Safe(SocketFacts{absl::StrCat("/run/vuf/keeper-fs", index, ".sock"),
+                                     socket_file, socket_file, FrontEndInode(side, index)},
+                         Source::kSockDiag);
+  back_end.process =
+      Safe(ProcessId{2200 + index, static_cast<uint64_t>(50200 + index)}, Source::kSockDiag);
+  back_end.process_state = Safe(ProcessState::kRunning, Source::kProcfs);
+  back_end.executable = Safe(std::string("/usr/bin/vuf-keeper"), Source::kProcfs);
+  back_end.executable_deleted = Safe(false, Source::kProcfs);
+  back_end.version_line = Unknown<std::string>("a keeper is asked on its control socket");
+  back_end.kind = Safe(BackEndKind::kKeeper, Source::kBackEndExecutable);
+  back_end.version = Safe(Version{0, 6, 0}, Source::kBackEndExecutable);
+  back_end.options = Unknown<BackEndOptions>(kHidden);
+  back_end.features = Unknown<std::set<std::string>>(kHidden);
+  back_end.effective_capabilities = Unknown<uint64_t>(kHidden);
+  back_end.share = Unknown<ShareId>(kHidden);
+  back_end.front_ends = Safe(2, Source::kSockDiag);
+  back_end.profile_modes =
+      Safe(BackEndFacts::ProfileModes{true, true, "backEndProfiles/keeper"}, Source::kProfile);
+  back_end.keeper = Safe(SafeKeeper(index), Source::kBackEndExecutable);
+  back_end.kept = Safe(KeptBackEnd{{2300 + index, static_cast<uint64_t>(50100 + index)},
+                                   ProcessState::kRunning,
+                                   "/usr/libexec/virtiofsd"},
+                       Source::kSockDiag);
+  return back_end;
+}
+
 VmFacts SafeVm(Side side, int devices) {
   const bool source = side == Side::kSource;
   VmFacts vm;
@@ -139,6 +193,43 @@ Facts SafeFacts(int devices) {
   facts.destination = SafeDestination(devices);
   facts.now = SafeTime() + absl::Seconds(1);
   return facts;
+}
+
+Facts SafeKeeperFacts(int keepers, int plain) {
+  Facts facts = SafeFacts(keepers + plain);
+  facts.request.allow_stateless = true;
+  facts.request.allow_stateful = plain > 0;
+  for (const Side side : {Side::kSource, Side::kDestination}) {
+    VmFacts& vm = side == Side::kSource ? facts.source : *facts.destination;
+    for (int i = 0; i < keepers; ++i) {
+      FsDeviceFacts& device = (*vm.devices.value)[i];
+      device.back_end = SafeKeeperBackEnd(side, i);
+      const std::string& path = device.back_end.socket.value->path;
+      device.chardev = Qmp(ChardevFacts{absl::StrCat("unix:", path), path, true});
+    }
+  }
+  return facts;
+}
+
+void MakeSecondStage(Facts& facts, const std::string& permit) {
+  facts.request.sequential = true;
+  facts.request.own_permit = permit;
+  for (FsDeviceFacts& device : *facts.destination->devices.value) {
+    if (!device.back_end.keeper.known()) continue;
+    KeeperFacts& keeper = *device.back_end.keeper.value;
+    keeper.phase = KeeperFacts::Phase::kSaved;
+    keeper.permit = permit;
+    keeper.front_ends.erase(keeper.front_ends.begin());
+  }
+}
+
+void MakeRamShared(Facts& facts) {
+  facts.request.shared_ram = true;
+  for (VmFacts* vm : {&facts.source, &*facts.destination}) {
+    MemoryBackendFacts& memory = vm->memory_backends.value->front();
+    memory.path = "/dev/shm/guest-ram";
+    memory.file = FileId{25, 8000};
+  }
 }
 
 }  // namespace vuf

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_format.h"
+#include "server/decision/keeper.h"
 #include "server/decision/report.h"
 #include "server/decision/rule.h"
 #include "server/decision/tables.h"
@@ -37,6 +38,8 @@ void CheckC(const World& world, Report& report) {
 
 void CheckKindsDiffer(const World& world, Report& report) {
   for (const DevicePair& pair : world.pairs()) {
+    // One keeper is against both modes: KEEPER_TO_PLAIN_BACK_END.
+    if (IsKeeper(pair.source) || IsKeeper(pair.destination)) continue;
     const auto from = report.Need(pair.source, fact::kKind);
     const auto to = report.Need(pair.destination, fact::kKind);
     if (!from || !to || *from == *to) continue;
@@ -73,6 +76,8 @@ void CheckStateless(const World& world, Report& report) {
 
 void CheckDeviceState(const World& world, Report& report) {
   for (const DeviceView& device : world.devices()) {
+    // KEEPER_STATEFUL_WITHOUT_DEVICE_STATE asks the back-end itself.
+    if (IsKeeper(device)) continue;
     const auto features = report.Need(device, fact::kFeatures);
     if (!features || features->count("migrate-precopy") > 0) continue;
     report.Add(device.subject(),
@@ -136,7 +141,8 @@ VUFD_RULE(BACK_END_NOT_STATELESS) = {
     .cause =
         "The profile that matches the running back-end says that its session ends with its "
         "front-end's connection (virtiofsd exits).",
-    .remedy = "Permit the stateful mode.",
+    .remedy =
+        "Permit the stateful mode; or, with a restart of the VM, serve it through vuf-keeper.",
     .check = CheckStateless,
 };
 

@@ -47,6 +47,8 @@ void CheckSnapshot(const World& world, Report& report) {
 }
 
 void CheckIgnoreShared(const World& world, Report& report) {
+  // vufd sets it itself then.
+  if (world.facts().request.shared_ram) return;
   RefuseIfOn(world, report, "x-ignore-shared");
 }
 
@@ -108,7 +110,7 @@ VUFD_RULE(IGNORE_SHARED_ENABLED) = {
     .retry_class = RetryClass::kOperator,
     .cause =
         "With x-ignore-shared, shared memory does not travel: the destination has blank "
-        "memory, or both sides own the same.",
+        "memory, or both sides own the same. The request asks for a copy of it.",
     .remedy = kTurnOff,
     .check = CheckIgnoreShared,
 };
@@ -116,11 +118,11 @@ VUFD_RULE(IGNORE_SHARED_ENABLED) = {
 // The first patch of the thread of January 2023; no released QEMU has it.
 VUFD_RULE(FS_CAPABILITY_ENABLED) = {
     .hazards = "5",
-    .against = Against::kStateful,
     .retry_class = RetryClass::kOperator,
     .cause =
-        "A patched QEMU with the migration capability vhost-user-fs sends no back-end state: the "
-        "destination loads the stream silently, and the guest gets EBADF for everything.",
+        "A patched QEMU with the migration capability vhost-user-fs sends neither back-end state "
+        "nor a keeper's marker: the destination loads the stream silently, and the guest gets "
+        "EBADF for everything, or hangs.",
     .remedy = kTurnOff,
     .check = CheckFsCapability,
 };

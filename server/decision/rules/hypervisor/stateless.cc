@@ -25,8 +25,8 @@ void CheckPatched(const World& world, Report& report) {
     const auto property = report.Need(device, fact::kMigrationProperty);
     if (!property || property->empty()) continue;
     report.Add(device.subject(),
-               absl::StrFormat("The device has the property migration=%s of a patched QEMU; vufd "
-                               "does not do the one-after-the-other hand-over that it needs.",
+               absl::StrFormat("The device has the property migration=%s of a patched QEMU, which "
+                               "carries no keeper's marker.",
                                *property),
                {property.Cite()});
   }
@@ -57,15 +57,6 @@ void CheckPropertyDiffers(const World& world, Report& report) {
   }
 }
 
-void CheckKeeper(const World& world, Report& report) {
-  for (const DeviceView& device : world.devices()) {
-    const auto kind = report.Need(device, fact::kKind);
-    if (!kind || *kind != BackEndKind::kKeeper) continue;
-    report.Add(device.subject(), "The back-end is vuf-keeper, which this vufd cannot vouch for.",
-               {kind.Cite()});
-  }
-}
-
 }  // namespace
 
 VUFD_RULE(STATELESS_NOT_SUPPORTED_BY_QEMU) = {
@@ -73,8 +64,9 @@ VUFD_RULE(STATELESS_NOT_SUPPORTED_BY_QEMU) = {
     .against = Against::kStateless,
     .cause =
         "No released QEMU (up to 11.1) can leave the back-end's state out of the stream; it "
-        "would ask the back-end for it.",
-    .remedy = "Permit the stateful mode.",
+        "would ask the back-end for it. vuf-keeper answers in the back-end's place.",
+    .remedy =
+        "Permit the stateful mode; or, with a restart of the VM, serve it through vuf-keeper.",
     .check = CheckStock,
 };
 
@@ -82,10 +74,11 @@ VUFD_RULE(STATELESS_NEEDS_SEQUENTIAL_HAND_OVER) = {
     .hazards = "73, 74",
     .against = Against::kStateless,
     .cause =
-        "With a patched QEMU the destination can connect only after the source has gone, and "
-        "from then on there is no way back. vufd migrates only with both sides alive.",
+        "With a patched QEMU and a back-end that serves one connection the destination can connect "
+        "only after the source has gone, and from then on there is no way back. With a keeper its "
+        "marker would not travel, and the keeper lets nobody drive without.",
     .remedy =
-        "Use a QEMU without the migration property and a back-end that can migrate "
+        "Use a QEMU without the migration property, and vuf-keeper or a back-end that can migrate "
         "statefully.",
     .check = CheckPatched,
 };
@@ -111,14 +104,6 @@ VUFD_RULE(MIGRATION_PROPERTY_DIFFERS) = {
         "without it silently, and the guest then gets EBADF for everything.",
     .remedy = "Start the destination with the same QEMU and the same migration property.",
     .check = CheckPropertyDiffers,
-};
-
-VUFD_RULE(KEEPER_NOT_PROVEN) = {
-    .cause =
-        "The endpoint is served by vuf-keeper. This version of vufd cannot ask it which session "
-        "it keeps, so whatever it promises is unknown.",
-    .remedy = "Connect the device to a back-end that can migrate statefully by itself.",
-    .check = CheckKeeper,
 };
 
 }  // namespace vuf

@@ -1,6 +1,7 @@
 // Who is at the other end of the device's socket, and is it who it should be?
 #include "absl/strings/match.h"
 #include "absl/strings/str_format.h"
+#include "server/decision/keeper.h"
 #include "server/decision/report.h"
 #include "server/decision/rule.h"
 
@@ -37,6 +38,8 @@ void CheckRebound(const World& world, Report& report) {
 
 void CheckFrontEnds(const World& world, Report& report) {
   for (const DeviceView& device : world.devices()) {
+    // A keeper has several by design; KEEPER_HAS_OTHER_FRONT_ENDS looks at who they are.
+    if (!report.Need(device, fact::kKind) || IsKeeper(device)) continue;
     const auto front_ends = report.Need(device, fact::kFrontEnds);
     if (!front_ends || *front_ends == 1) continue;
     report.Add(device.subject(),
@@ -45,6 +48,11 @@ void CheckFrontEnds(const World& world, Report& report) {
                                *front_ends),
                {front_ends.Cite()});
   }
+}
+
+// A device and its counterpart may share a keeper: KEEPER_STATEFUL_SAME_KEEPER.
+bool ShareKeeper(const DeviceView& a, const DeviceView& b) {
+  return IsKeeper(a) && IsKeeper(b) && a.index == b.index && a.vm.side != b.vm.side;
 }
 
 bool SameEndpoint(const SocketFacts& a, const SocketFacts& b) {
@@ -56,6 +64,7 @@ void CheckDistinct(const World& world, Report& report) {
   const std::vector<DeviceView>& devices = world.devices();
   for (size_t i = 0; i < devices.size(); ++i) {
     for (size_t j = i + 1; j < devices.size(); ++j) {
+      if (ShareKeeper(devices[i], devices[j])) continue;
       const auto a = report.Need(devices[i], fact::kProcess);
       const auto b = report.Need(devices[j], fact::kProcess);
       const auto socket_a = report.Need(devices[i], fact::kSocket);

@@ -23,7 +23,9 @@ void CheckIsSource(const World& world, Report& report) {
       !destination->qmp_socket.empty() && destination->qmp_socket == world.source()->qmp_socket;
   const auto from = report.Need(world.source(), fact::kQemuProcess);
   const auto to = report.Need(destination, fact::kQemuProcess);
-  const bool same_process = from && to && from->pid == to->pid;
+  // A source that has quit leaves its pid to others.
+  const bool same_process =
+      from && to && (world.source_is_record() ? *from == *to : from->pid == to->pid);
   if (!same_socket && !same_process) return;
   std::vector<CitedFact> evidence;
   if (same_process) evidence = {from.Cite(), to.Cite()};

@@ -8,13 +8,10 @@
 namespace vuf {
 namespace {
 
-void Add(const OptionDifference& option, Report& report) {
-  report.Add(option.devices.destination.subject(), option.message, option.evidence);
-}
-
 void CheckDrift(const World& world, Report& report, std::optional<Drift> drift) {
-  for (const OptionDifference& option : NeedOptionDifferences(world, report)) {
-    if (DriftOf(option.name) == drift) Add(option, report);
+  NeedOptions(world, report);
+  for (const OptionDifference& option : world.option_differences()) {
+    if (DriftOf(option.name) == drift) AddDifference(option, report);
   }
 }
 
@@ -31,8 +28,9 @@ void CheckUnrecognised(const World& world, Report& report) {
 }
 
 void CheckOne(const World& world, Report& report, const char* name) {
-  for (const OptionDifference& option : NeedOptionDifferences(world, report)) {
-    if (option.name == name) Add(option, report);
+  NeedOptions(world, report);
+  for (const OptionDifference& option : world.option_differences()) {
+    if (option.name == name) AddDifference(option, report);
   }
 }
 

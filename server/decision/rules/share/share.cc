@@ -4,6 +4,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_format.h"
+#include "server/decision/keeper.h"
 #include "server/decision/options.h"
 #include "server/decision/report.h"
 #include "server/decision/rule.h"
@@ -12,9 +13,21 @@
 namespace vuf {
 namespace {
 
+// What is behind a keeper can be compared when it is known; KEEPER_SHARE_UNKNOWN when it is not.
+bool IsHidden(const DeviceView& device) {
+  return IsKeeper(device) && !device->back_end.share.known();
+}
+
+bool IsHidden(const DevicePair& pair) {
+  return IsHidden(pair.source) || IsHidden(pair.destination);
+}
+
 void CheckSame(const World& world, Report& report) {
-  for (const DeviceView& device : world.devices()) report.Need(device, fact::kShare);
+  for (const DeviceView& device : world.devices()) {
+    if (!IsHidden(device)) report.Need(device, fact::kShare);
+  }
   for (const DevicePair& pair : world.pairs()) {
+    if (IsHidden(pair)) continue;
     const auto from = report.Need(pair.source, fact::kShare);
     const auto to = report.Need(pair.destination, fact::kShare);
     if (!from || !to || from->root == to->root) continue;
@@ -28,6 +41,7 @@ void CheckSame(const World& world, Report& report) {
 
 void CheckMount(const World& world, Report& report) {
   for (const DevicePair& pair : world.pairs()) {
+    if (IsHidden(pair)) continue;
     const auto from = report.Need(pair.source, fact::kShare);
     const auto to = report.Need(pair.destination, fact::kShare);
     if (!from || !to || from->mount_read_only == to->mount_read_only) continue;
@@ -42,6 +56,7 @@ void CheckMount(const World& world, Report& report) {
 
 void CheckFindPaths(const World& world, Report& report) {
   for (const DeviceView& device : world.source_devices()) {
+    if (IsHidden(device)) continue;
     const auto share = report.Need(device, fact::kShare);
     const auto mode = NeedOption(device, "migration-mode", report);
     if (!share || !mode || mode->value != "find-paths" || share->mount_read_only) continue;
@@ -72,6 +87,8 @@ void CheckMigrationMode(const World& world, Report& report) {
 void CheckReopen(const World& world, Report& report) {
   constexpr uint64_t kDacReadSearch = uint64_t{1} << 2;
   for (const DevicePair& pair : world.pairs()) {
+    // KEEPER_TO_PLAIN_BACK_END; a keeper opens no files itself.
+    if (IsKeeper(pair.source) != IsKeeper(pair.destination)) continue;
     const auto mode = NeedOption(pair.source, "migration-mode", report);
     if (!mode || mode->value != "file-handles") continue;
     const auto capabilities = report.Need(pair.destination, fact::kCapEff);
@@ -91,6 +108,7 @@ bool IsDoubtful(const std::string& file_system) {
 
 void CheckHandles(const World& world, Report& report) {
   for (const DeviceView& device : world.source_devices()) {
+    if (IsHidden(device)) continue;
     const auto share = report.Need(device, fact::kShare);
     const auto mode = NeedOption(device, "migration-mode", report);
     const auto verify = NeedOption(device, "migration-verify-handles", report);
