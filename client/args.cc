@@ -84,6 +84,7 @@ class Splitter {
     for (; at_ < words_.size(); ++at_) {
       const std::string& word = words_[at_];
       if (word == "--") {
+        parsed_->after_dashes = words_.size() - at_ - 1;
         parsed_->positional.insert(parsed_->positional.end(),
                                    words_.begin() + static_cast<std::ptrdiff_t>(at_) + 1,
                                    words_.end());

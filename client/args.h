@@ -2,6 +2,7 @@
 #ifndef VUFD_CLIENT_ARGS_H_
 #define VUFD_CLIENT_ARGS_H_
 
+#include <cstddef>
 #include <map>
 #include <string>
 #include <vector>
@@ -45,6 +46,8 @@ const std::vector<FlagSpec>& GlobalFlags();
 struct ParsedArgs {
   const Command* command = nullptr;
   std::vector<std::string> positional;
+  // How many of them, the last ones, stood after "--".
+  size_t after_dashes = 0;
   std::map<std::string, std::vector<std::string>> flags;
 
   bool Has(const std::string& flag) const { return flags.count(flag) > 0; }

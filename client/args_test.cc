@@ -74,6 +74,14 @@ TEST(ParseTest, EveryErrorNamesTheWordAndTheNearestRightOne) {
   }
 }
 
+TEST(ParseTest, WhatStandsAfterTheDashesIsCounted) {
+  const absl::StatusOr<ParsedArgs> args = ParseWords({"upgrade", "web", "--", "qemu", "-S"});
+  ASSERT_TRUE(args.ok()) << args.status();
+  EXPECT_THAT(args->positional, ElementsAre("web", "qemu", "-S"));
+  EXPECT_EQ(args->after_dashes, 2u);
+  EXPECT_EQ(ParseWords({"upgrade", "web"})->after_dashes, 0u);
+}
+
 // The parser must know whether a flag takes a value before it knows the command.
 TEST(CommandsTest, AFlagTakesAValueInAllCommandsOrInNone) {
   std::map<std::string, bool> takes_value;

@@ -13,6 +13,7 @@
 namespace vuf::cli {
 namespace {
 
+using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -167,6 +168,22 @@ TEST(CliTest, MigrateSendsWhatTheFlagsSay) {
                   "source_disposition: SOURCE_DISPOSITION_QUIT timeout { seconds: 90 } "
                   "downtime_limit { nanos: 250000000 } max_bandwidth_bytes_per_second: 1024 "
                   "required_fingerprint: \"ff\" } request_id: \"r1\""));
+}
+
+TEST(CliTest, SharedRamIsAskedForOnlyWhenTheFlagSaysSo) {
+  FakeAgent agent(Verdict(v1::DECISION_ALLOW));
+  Vufctl(agent, {"evaluate", "a", "--to=/run/d", "--shared-ram"});
+  Vufctl(agent, {"migrate", "a", "--to=/run/d", "--shared-ram"});
+  EXPECT_THAT(agent.calls(), Each(HasSubstr("ram_transfer: RAM_TRANSFER_SHARED")));
+  EXPECT_THAT(agent.calls(), SizeIs(2));
+}
+
+TEST(CliTest, ASequentialUpgradeCanBeEvaluated) {
+  FakeAgent agent(Verdict(v1::DECISION_ALLOW));
+  Vufctl(agent, {"evaluate", "a", "--to=/run/d", "--sequential", "--state-file=/s"});
+  EXPECT_THAT(agent.calls(),
+              ElementsAre(HasSubstr(
+                  "destination { sequential { qmp_socket: \"/run/d\" state_file: \"/s\" } }")));
 }
 
 TEST(CliTest, BadFlagValuesReachNoAgent) {

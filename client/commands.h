@@ -2,6 +2,7 @@
 #ifndef VUFD_CLIENT_COMMANDS_H_
 #define VUFD_CLIENT_COMMANDS_H_
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -15,15 +16,29 @@ std::vector<Command> EndpointCommands();
 std::vector<Command> ProfileCommands();
 std::vector<Command> EvaluateCommands();
 std::vector<Command> MigrationCommands();
+std::vector<Command> UpgradeCommands();
 std::vector<Command> OtherCommands();
 
 extern const FlagSpec kRequestIdFlag;
 extern const FlagSpec kEtagFlag;
 extern const FlagSpec kModeFlag;
 extern const FlagSpec kDestinationFlag;
+extern const FlagSpec kSharedRamFlag;
+extern const FlagSpec kSequentialFlag;
+extern const FlagSpec kStateFileFlag;
 
-// --mode=stateful,stateless; both when the flag is absent.
+// --mode=stateful,stateless or --mode=both; both when the flag is absent.
 absl::StatusOr<std::vector<v1::MigrationMode>> ModeFlag(const ParsedArgs& args);
+
+// --shared-ram; UNSPECIFIED, which means copying, when the flag is absent.
+v1::RamTransfer RamTransferFlag(const ParsedArgs& args);
+
+// --to, with --sequential and --state-file where the command has them.
+absl::Status SetDestination(const ParsedArgs& args, v1::Destination* destination);
+
+// Fills the message that `field` makes, unless the flag is absent.
+absl::Status SetDuration(const ParsedArgs& args, const std::string& flag,
+                         const std::function<google::protobuf::Duration*()>& field);
 
 // Prints a list as table, JSON or names, as asked.
 template <typename List, typename Items>

@@ -7,8 +7,6 @@
 namespace vuf::cli {
 namespace {
 
-constexpr absl::Duration kNotGiven = absl::ZeroDuration();
-
 absl::StatusOr<int> Evaluate(Context& context) {
   const ParsedArgs& args = context.args();
   const absl::StatusOr<std::string> vm = context.Name("vms");
@@ -18,8 +16,10 @@ absl::StatusOr<int> Evaluate(Context& context) {
   v1::EvaluateMigrationRequest request;
   request.set_vm(*vm);
   for (const v1::MigrationMode mode : *modes) request.add_allowed_modes(mode);
-  if (args.Has("to")) {
-    request.mutable_destination()->mutable_same_host()->set_qmp_socket(args.Get("to"));
+  request.set_ram_transfer(RamTransferFlag(args));
+  if (args.Has("to") || args.Has("sequential") || args.Has("state-file")) {
+    const absl::Status status = SetDestination(args, request.mutable_destination());
+    if (!status.ok()) return status;
   }
   const absl::StatusOr<v1::Verdict> verdict = context.client().EvaluateMigration(request);
   if (!verdict.ok()) return verdict.status();
@@ -31,22 +31,12 @@ absl::StatusOr<int> Evaluate(Context& context) {
   return Allows(*verdict) ? kExitOk : kExitRefused;
 }
 
-absl::Status SetDuration(const ParsedArgs& args, const std::string& flag,
-                         google::protobuf::Duration* (v1::Migration::*field)(),
-                         v1::Migration* migration) {
-  const absl::StatusOr<absl::Duration> value = DurationFlag(args, flag, kNotGiven);
-  if (!value.ok() || *value == kNotGiven) return value.status();
-  google::protobuf::Duration& duration = *(migration->*field)();
-  const int64_t nanos = absl::ToInt64Nanoseconds(*value);
-  duration.set_seconds(nanos / 1000000000);
-  duration.set_nanos(static_cast<int32_t>(nanos % 1000000000));
-  return absl::OkStatus();
-}
-
 absl::Status SetLimits(const ParsedArgs& args, v1::Migration* migration) {
-  absl::Status status = SetDuration(args, "timeout", &v1::Migration::mutable_timeout, migration);
+  absl::Status status =
+      SetDuration(args, "timeout", [migration] { return migration->mutable_timeout(); });
   if (!status.ok()) return status;
-  status = SetDuration(args, "downtime-limit", &v1::Migration::mutable_downtime_limit, migration);
+  status = SetDuration(args, "downtime-limit",
+                       [migration] { return migration->mutable_downtime_limit(); });
   if (!status.ok()) return status;
   const absl::StatusOr<uint64_t> bandwidth = SizeFlag(args, "max-bandwidth");
   if (!bandwidth.ok()) return bandwidth.status();
@@ -66,15 +56,16 @@ absl::StatusOr<v1::CreateMigrationRequest> MigrateRequest(Context& context) {
   if (!vm.ok()) return vm.status();
   const absl::StatusOr<std::vector<v1::MigrationMode>> modes = ModeFlag(args);
   if (!modes.ok()) return modes.status();
-  if (args.Get("to").empty()) return UsageError("--to=QMP_SOCKET is required");
   v1::CreateMigrationRequest request;
   request.set_request_id(args.Has("request-id") ? args.Get("request-id") : NewRequestId());
   v1::Migration& migration = *request.mutable_migration();
   migration.set_vm(*vm);
-  migration.mutable_destination()->mutable_same_host()->set_qmp_socket(args.Get("to"));
+  absl::Status status = SetDestination(args, migration.mutable_destination());
+  if (!status.ok()) return status;
+  migration.set_ram_transfer(RamTransferFlag(args));
   for (const v1::MigrationMode mode : *modes) migration.add_allowed_modes(mode);
   migration.set_required_fingerprint(args.Get("require-fingerprint"));
-  absl::Status status = SetLimits(args, &migration);
+  status = SetLimits(args, &migration);
   if (!status.ok()) return status;
   return request;
 }
@@ -82,25 +73,8 @@ absl::StatusOr<v1::CreateMigrationRequest> MigrateRequest(Context& context) {
 absl::StatusOr<int> Migrate(Context& context) {
   const absl::StatusOr<v1::CreateMigrationRequest> request = MigrateRequest(context);
   if (!request.ok()) return request.status();
-  // Tells an agent that is not there, and so has started nothing, from one lost half-way.
-  const absl::StatusOr<bool> serving = context.client().IsServing();
-  if (absl::IsUnavailable(serving.status())) return serving.status();
-  const absl::StatusOr<v1::Migration> migration = context.client().CreateMigration(*request);
-  if (absl::IsUnavailable(migration.status()) || absl::IsDeadlineExceeded(migration.status())) {
-    context.err() << "vufctl: " << Printable(migration.status().ToString()) << "\n"
-                  << "It is not known whether the migration was started. The same command with\n"
-                  << "--request-id=" << request->request_id() << " does not start a second one.\n";
-    return kExitUnknown;
-  }
-  if (!migration.ok()) return migration.status();
-  if (context.args().Has("watch")) {
-    context.err() << migration->name() << " started\n";
-    return FollowMigration(context, migration->name(), JsonOutput::kEnd);
-  }
-  const std::string id = ShortName(migration->name());
-  return context.Print(
-      *migration, absl::StrCat(migration->name(), " started. Follow it: ",
-                               Invocation(context, absl::StrCat("migrations watch ", id)), "\n"));
+  return StartMigration(context, request->request_id(),
+                        [&] { return context.client().CreateMigration(*request); });
 }
 
 }  // namespace
@@ -111,7 +85,7 @@ std::vector<Command> EvaluateCommands() {
        "VM",
        "say whether a VM may migrate, with every reason; changes nothing",
        "Exit code 0: allowed; 3: refused. Without --to the verdict can only refuse.",
-       {kDestinationFlag, kModeFlag},
+       {kDestinationFlag, kModeFlag, kSharedRamFlag, kSequentialFlag, kStateFileFlag},
        Evaluate},
       {"migrate",
        "VM",
@@ -121,6 +95,7 @@ std::vector<Command> EvaluateCommands() {
        "migration running. --timeout is the migration's here, not the call's.",
        {kDestinationFlag,
         kModeFlag,
+        kSharedRamFlag,
         {"watch", nullptr, "follow it to its end"},
         {"timeout", "DURATION", "cancel it when it takes longer (default: vufd's, 5m)"},
         {"max-bandwidth", "BYTES", "bytes per second, K, M or G allowed (default: QEMU's)"},

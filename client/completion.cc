@@ -30,6 +30,7 @@ _vufctl_offer() {
     *SOCKET | @files) mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
     SHELL) words=bash ;;
     "[COMMAND]...") words=$_vufctl_first ;;
+    "[PROGRAM]...") mapfile -t COMPREPLY < <(compgen -c -- "$current"); return ;;
     "[GLOB]" | "") ;;
     *) words=$kind ;;
   esac

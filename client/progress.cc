@@ -33,6 +33,7 @@ int Percent(const v1::Progress& progress) {
 }
 
 void ProgressDisplay::Show(const v1::Migration& migration) {
+  ShowWhatItWaitsFor(migration);
   const int percent = Percent(migration.progress());
   const std::string state = StateText(migration.state());
   const std::string figures = FiguresText(migration.progress());
@@ -54,6 +55,15 @@ void ProgressDisplay::Show(const v1::Migration& migration) {
   out_ << state;
   if (percent >= 0) out_ << " " << percent << "%  " << figures;
   out_ << std::endl;
+}
+
+void ProgressDisplay::ShowWhatItWaitsFor(const v1::Migration& migration) {
+  if (migration.state() != v1::Migration::STATE_AWAITING_DESTINATION ||
+      migration.message() == last_message_) {
+    return;
+  }
+  last_message_ = migration.message();
+  out_ << (bar_ ? "\r\x1b[K" : "") << Printable(last_message_) << std::endl;
 }
 
 void ProgressDisplay::End() {

@@ -22,12 +22,16 @@ class ProgressDisplay {
   void End();
 
  private:
+  // While it waits for a destination: its message, once.
+  void ShowWhatItWaitsFor(const v1::Migration& migration);
+
   std::ostream& out_;
   const bool bar_;
   const int columns_;
   bool drawn_ = false;
   v1::Migration::State last_state_ = v1::Migration::STATE_UNSPECIFIED;
   int last_tenth_ = -1;
+  std::string last_message_;
 };
 
 }  // namespace vuf::cli

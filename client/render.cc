@@ -22,12 +22,34 @@ std::string BackEndName(const v1::BackEnd& back_end) {
                                 back_end.version().empty() ? "" : " ", back_end.version()));
 }
 
+// "virtiofsd" of "/usr/libexec/virtiofsd", with its pid.
+std::string KeptBackEndName(const v1::Keeper& keeper) {
+  if (keeper.back_end_pid() == 0) return OrDash(keeper.back_end_executable());
+  return Printable(
+      absl::StrCat(keeper.back_end_executable().empty() ? "unknown" : keeper.back_end_executable(),
+                   " (pid ", keeper.back_end_pid(), ")"));
+}
+
+void AddKeeper(const v1::Keeper& keeper, FieldList* fields) {
+  fields->Add("keeper", keeper.version());
+  fields->Add("control socket", keeper.control_socket());
+  fields->Add("keeps", KeptBackEndName(keeper));
+  fields->Add("instance", keeper.instance());
+  fields->Add("session", keeper.session());
+  fields->Add("front-ends", absl::StrCat(keeper.front_ends()));
+  fields->Add("hand-over", keeper.phase());
+  fields->Add("permit", keeper.permit());
+  fields->Add("last refusal", keeper.last_refusal());
+}
+
 void AddBackEnd(const v1::BackEnd& back_end, FieldList* fields) {
   fields->Add("back-end", BackEndName(back_end));
   if (back_end.pid() != 0) fields->Add("pid", absl::StrCat(back_end.pid()));
   fields->Add("executable", back_end.executable());
   fields->Add("shares", back_end.shared_directory());
   fields->Add("features", absl::StrJoin(back_end.features(), ", "));
+  if (back_end.has_keeper()) AddKeeper(back_end.keeper(), fields);
+  fields->Add("keeper error", back_end.keeper_error());
 }
 
 std::string EndpointStateText(const v1::Endpoint& endpoint) {
@@ -42,6 +64,34 @@ std::string DevicesText(const v1::Vm& vm) {
                   BackEndName(device.back_end()), OrDash(device.socket_path())});
   }
   return vm.devices().empty() ? "" : absl::StrCat("\n", table.ToString());
+}
+
+// The keepers among a VM's back-ends, and what could not be learnt of them.
+std::string KeepersText(const v1::Vm& vm, const Look& look) {
+  TextTable table({"DEVICE", "HAND-OVER", "FRONT-ENDS", "PERMIT", "KEEPS", "CONTROL SOCKET"});
+  bool any = false;
+  std::string notes;
+  for (const v1::FsDevice& device : vm.devices()) {
+    const v1::BackEnd& back_end = device.back_end();
+    const std::string name = OrDash(device.id().empty() ? device.qom_path() : device.id());
+    if (!back_end.keeper_error().empty()) {
+      absl::StrAppend(&notes, Wrap(absl::StrCat("The keeper of ", name,
+                                                " could not be asked: ", back_end.keeper_error()),
+                                   look.columns, 0));
+    }
+    if (!back_end.has_keeper()) continue;
+    const v1::Keeper& keeper = back_end.keeper();
+    any = true;
+    table.AddRow({name, OrDash(keeper.phase()), absl::StrCat(keeper.front_ends()),
+                  OrDash(keeper.permit()), KeptBackEndName(keeper),
+                  OrDash(keeper.control_socket())});
+    if (keeper.last_refusal().empty()) continue;
+    absl::StrAppend(
+        &notes, Wrap(absl::StrCat("The keeper of ", name, " refused last: ", keeper.last_refusal()),
+                     look.columns, 0));
+  }
+  return absl::StrCat(any ? "\n" : "", any ? table.ToString() : "", notes.empty() ? "" : "\n",
+                      notes);
 }
 
 // Bounds as "1.11.0 <= version < 2.0.0".
@@ -90,7 +140,7 @@ std::string VmText(const v1::Vm& vm, const Look& look) {
   fields.Add("labels", LabelsText(vm.labels()));
   fields.Add("registered", TimeText(vm.create_time()));
   fields.Add("etag", vm.etag());
-  std::string text = absl::StrCat(fields.ToString(), DevicesText(vm));
+  std::string text = absl::StrCat(fields.ToString(), DevicesText(vm), KeepersText(vm, look));
   if (!vm.observe_error().empty()) {
     absl::StrAppend(
         &text, "\n",

@@ -17,6 +17,26 @@ void AddProgress(const v1::Progress& progress, FieldList* fields) {
   if (progress.has_total_time()) fields->Add("total time", DurationText(progress.total_time()));
 }
 
+// Where it goes, and by which way.
+void AddDestination(const v1::Migration& migration, FieldList* fields) {
+  const v1::Destination& destination = migration.destination();
+  fields->Add("to", destination.has_sequential() ? destination.sequential().qmp_socket()
+                                                 : destination.same_host().qmp_socket());
+  fields->Add("state file", destination.sequential().state_file());
+  if (migration.ram_transfer() == v1::RAM_TRANSFER_SHARED) fields->Add("ram", "shared, not copied");
+}
+
+std::string PermitsText(const v1::Migration& migration) {
+  if (migration.permits().empty()) return "";
+  TextTable table({"DEVICE", "MODE", "PERMIT", "KEEPER PID", "CONTROL SOCKET"});
+  for (const v1::KeeperPermit& permit : migration.permits()) {
+    table.AddRow({OrDash(permit.device()), ModeText(permit.mode()), OrDash(permit.permit()),
+                  permit.pid() == 0 ? "-" : absl::StrCat(permit.pid()),
+                  OrDash(permit.control_socket())});
+  }
+  return absl::StrCat("\n", table.ToString());
+}
+
 }  // namespace
 
 std::string StateText(v1::Migration::State state) {
@@ -46,13 +66,13 @@ std::string MigrationText(const v1::Migration& migration, const Look& look) {
   FieldList fields;
   fields.Add("migration", migration.name());
   fields.Add("vm", migration.vm());
-  fields.Add("to", migration.destination().same_host().qmp_socket());
+  AddDestination(migration, &fields);
   fields.Add("state", StateText(migration.state()));
   if (migration.has_verdict()) fields.Add("mode", ModeText(migration.verdict().mode()));
   AddProgress(migration.progress(), &fields);
   fields.Add("started", TimeText(migration.create_time()));
   fields.Add("ended", TimeText(migration.end_time()));
-  std::string text = fields.ToString();
+  std::string text = absl::StrCat(fields.ToString(), PermitsText(migration));
   if (!migration.message().empty()) {
     absl::StrAppend(&text, "\n", Wrap(migration.message(), look.columns, 0));
   }

@@ -103,6 +103,62 @@ TEST(VmTextTest, AGuestCannotSendTheTerminalEscapes) {
             "fs0     x\\u009by  vhost-user-fs-pci  yes        -         -\n");
 }
 
+constexpr char kKept[] = R"pb(
+  kind: "vuf-keeper"
+  version: "0.1.0"
+  pid: 40
+  keeper {
+    control_socket: "/run/k/control"
+    instance: "aa"
+    session: "bb"
+    phase: "armed"
+    permit: "p1"
+    front_ends: 2
+    version: "0.1.0"
+    back_end_pid: 41
+    back_end_executable: "/usr/libexec/virtiofsd"
+    last_refusal: "no permit"
+  }
+)pb";
+
+TEST(VmTextTest, KeepersHaveATableOfTheirOwn) {
+  v1::Vm vm = FromText<v1::Vm>(R"pb(
+    name: "vms/web"
+    devices { id: "fs0" tag: "a" type: "t" connected: true }
+    devices {
+      id: "fs1"
+      tag: "b"
+      type: "t"
+      connected: true
+      back_end { kind: "vuf-keeper" pid: 7 keeper_error: "no answer" }
+    }
+  )pb");
+  *vm.mutable_devices(0)->mutable_back_end() = FromText<v1::BackEnd>(kKept);
+  EXPECT_EQ(
+      VmText(vm, Look{}),
+      "vm:  vms/web\n\n"
+      "DEVICE  TAG  TYPE  CONNECTED  BACK-END          SOCKET\n"
+      "fs0     a    t     yes        vuf-keeper 0.1.0  -\n"
+      "fs1     b    t     yes        vuf-keeper        -\n\n"
+      "DEVICE  HAND-OVER  FRONT-ENDS  PERMIT  KEEPS                            CONTROL SOCKET\n"
+      "fs0     armed      2           p1      /usr/libexec/virtiofsd (pid 41)  /run/k/control\n\n"
+      "The keeper of fs0 refused last: no permit\n"
+      "The keeper of fs1 could not be asked: no answer\n");
+}
+
+TEST(EndpointTextTest, AKeeperTellsItsSession) {
+  v1::Endpoint endpoint;
+  endpoint.set_name("endpoints/a");
+  *endpoint.mutable_back_end() = FromText<v1::BackEnd>(kKept);
+  const std::string text = EndpointText(endpoint, Look{});
+  for (const char* line :
+       {"session:         bb\n", "instance:        aa\n",
+        "keeps:           /usr/libexec/virtiofsd (pid 41)\n", "front-ends:      2\n",
+        "hand-over:       armed\n", "permit:          p1\n", "last refusal:    no permit\n"}) {
+    EXPECT_NE(text.find(line), std::string::npos) << line << text;
+  }
+}
+
 TEST(ListsTest, AlignAndSayWhenEmpty) {
   const auto endpoints = FromText<v1::ListEndpointsResponse>(R"pb(
     endpoints {
@@ -147,6 +203,34 @@ TEST(MigrationTextTest, TheEndShowsDowntimeAndTotalTime) {
             "total time:  3 min 5 s\n");
 }
 
+TEST(MigrationTextTest, ASequentialOneShowsItsFileAndItsPermits) {
+  const auto migration = FromText<v1::Migration>(R"pb(
+    name: "migrations/m1"
+    vm: "vms/web"
+    destination { sequential { qmp_socket: "/run/dst.qmp" state_file: "/var/s" } }
+    ram_transfer: RAM_TRANSFER_SHARED
+    state: STATE_AWAITING_DESTINATION
+    message: "no QEMU yet"
+    permits {
+      device: "fs0"
+      mode: MIGRATION_MODE_STATELESS
+      permit: "p1"
+      pid: 40
+      control_socket: "/run/k/control"
+    }
+  )pb");
+  EXPECT_EQ(MigrationText(migration, Look{}),
+            "migration:   migrations/m1\n"
+            "vm:          vms/web\n"
+            "to:          /run/dst.qmp\n"
+            "state file:  /var/s\n"
+            "ram:         shared, not copied\n"
+            "state:       awaiting-destination\n\n"
+            "DEVICE  MODE       PERMIT  KEEPER PID  CONTROL SOCKET\n"
+            "fs0     stateless  p1      40          /run/k/control\n\n"
+            "no QEMU yet\n");
+}
+
 v1::Migration Transferring(uint64_t remaining) {
   v1::Migration migration;
   migration.set_state(v1::Migration::STATE_TRANSFERRING);
@@ -170,6 +254,18 @@ TEST(ProgressTest, LinesComeWithANewStateOrAnotherTenth) {
             "transferring 0%  1000 B left, round 1\n"
             "transferring 11%  890 B left, round 1\n"
             "transferring 90%  100 B left, round 1\n");
+}
+
+TEST(ProgressTest, WhatADestinationIsMissingIsSaidOncePerMessage) {
+  std::ostringstream out;
+  ProgressDisplay progress(out, false, 80);
+  v1::Migration awaiting;
+  awaiting.set_state(v1::Migration::STATE_AWAITING_DESTINATION);
+  progress.Show(awaiting);
+  awaiting.set_message("refused: a");
+  progress.Show(awaiting);
+  progress.Show(awaiting);
+  EXPECT_EQ(out.str(), "awaiting-destination\nrefused: a\n");
 }
 
 TEST(ProgressTest, TheBarIsRedrawnInOneLine) {

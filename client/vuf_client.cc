@@ -212,6 +212,12 @@ absl::StatusOr<v1::Migration> VufClient::CreateMigration(v1::CreateMigrationRequ
               Repeat::kSafe, options_);
 }
 
+absl::StatusOr<v1::Migration> VufClient::UpgradeVm(v1::UpgradeVmRequest request) {
+  if (request.request_id().empty()) request.set_request_id(NewRequestId());
+  return Call(*migrations_, &v1::MigrationService::StubInterface::UpgradeVm, request, Repeat::kSafe,
+              options_);
+}
+
 absl::StatusOr<v1::Migration> VufClient::GetMigration(const std::string& name) {
   return Call(*migrations_, &v1::MigrationService::StubInterface::GetMigration,
               Named<v1::GetMigrationRequest>(name), Repeat::kSafe, options_);

@@ -75,6 +75,7 @@ class VufClient {
 
   absl::StatusOr<v1::Verdict> EvaluateMigration(const v1::EvaluateMigrationRequest& request);
   absl::StatusOr<v1::Migration> CreateMigration(v1::CreateMigrationRequest request);
+  absl::StatusOr<v1::Migration> UpgradeVm(v1::UpgradeVmRequest request);
   absl::StatusOr<v1::Migration> GetMigration(const std::string& name);
   // The newest `limit` of them; `next_page_token` is set when there are more, and only says that.
   absl::StatusOr<v1::ListMigrationsResponse> ListMigrations(const std::string& vm, int limit);

@@ -121,6 +121,13 @@ class FakeAgent::Migrations : public v1::MigrationService::Service {
     *migration = agent_->world_.migration;
     return status;
   }
+  Status UpgradeVm(ServerContext*, const v1::UpgradeVmRequest* request,
+                   v1::Migration* migration) override {
+    const Status status = agent_->Enter("UpgradeVm", *request);
+    MutexLock lock(&agent_->mu_);
+    *migration = agent_->world_.migration;
+    return status;
+  }
   Status CancelMigration(ServerContext*, const v1::CancelMigrationRequest* request,
                          v1::Migration* migration) override {
     const Status status = agent_->Enter("CancelMigration", *request);
