@@ -148,7 +148,7 @@ TEST(SessionStart, ChangesWhileItRunsReachTheBackEnd) {
   FakeFrontEnd& qemu = world.Driver();
   const Fd call = EventFd();
   ASSERT_TRUE(qemu.SetFd(kSetVringCall, 1, call));
-  EXPECT_TRUE(SameFile(world.back_end.rings[1].call, call));
+  EXPECT_TRUE(SameEvent(world.back_end.rings[1].call, call));
   ASSERT_TRUE(qemu.SetFd(kSetVringCall, 1, Fd()));
   EXPECT_FALSE(world.back_end.rings[1].call.valid());
   const size_t tables = world.back_end.Count(kSetMemTable);

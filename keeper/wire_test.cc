@@ -68,7 +68,7 @@ TEST_F(WireTest, MessageGoesThereAndBackWithItsDescriptors) {
   ASSERT_TRUE(message_.Get(value));
   EXPECT_EQ(value, 7u);
   ASSERT_EQ(message_.fd_count, 1u);
-  EXPECT_TRUE(SameFile(message_.fds[0], event_));
+  EXPECT_TRUE(SameEvent(message_.fds[0], event_));
   EXPECT_NE(fcntl(message_.fds[0].get(), F_GETFD) & FD_CLOEXEC, 0);
   EXPECT_EQ(Receive(), Got::kNothing);
 }

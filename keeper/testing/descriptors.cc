@@ -49,6 +49,12 @@ uint64_t Signalled(const Fd& event) {
   return read(event.get(), &count, sizeof count) == sizeof count ? count : 0;
 }
 
+bool SameEvent(const Fd& a, const Fd& b) {
+  Signalled(b);
+  const uint64_t one = 1;
+  return write(a.get(), &one, sizeof one) == sizeof one && Signalled(b) == 1;
+}
+
 bool SameFile(const Fd& a, const Fd& b) {
   struct stat one;
   struct stat other;

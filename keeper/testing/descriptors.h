@@ -27,8 +27,10 @@ Fd Memory(uint64_t size);
 Fd EventFd();
 // What was signalled since the last call; 0: nothing.
 uint64_t Signalled(const Fd& event);
-// Do two descriptors name the same file?
+// Do two descriptors name the same file? All eventfds have one inode, so not for them.
 bool SameFile(const Fd& a, const Fd& b);
+// Do two descriptors name the same eventfd? What was signalled is taken.
+bool SameEvent(const Fd& a, const Fd& b);
 
 }  // namespace vuf::keeper
 
