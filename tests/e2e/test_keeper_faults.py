@@ -118,15 +118,26 @@ class BackEndTest(KeeperFaultWorld):
         self.assert_stays(name)
 
     def test_a_request_outlasts_the_drain_limit(self) -> None:
+        name = self.start_migration(self.to_vm, SLOWLY, STATELESS)
+        self.await_state(name, ("STATE_TRANSFERRING",))
         with bed.Gate(self.share):
             bed.wait_for("the guest to wait at the gate", self._waits_at_the_gate, 20)
-            name = self.start_migration(self.to_vm, STATELESS)
+            self.from_vm.qmp.cmd("migrate-set-parameters", {"max-bandwidth": 1 << 30})
             self.assertEqual(self.await_state(name)["state"], "STATE_FAILED")
             self.assertEqual(self.from_vm.qmp.status(), "running")
         self.assert_stays(name)
         self.assertGreater(int(self.door.show()["drain_timeouts"]), 0)
         again = self.vm("again", [self.door], incoming=True, gate=True)
         self.assert_moved(self.migrate(again, STATELESS), self.from_vm, again)
+
+    def test_a_request_is_blocked_before_the_migration(self) -> None:
+        # With virtiofsd's one thread busy, QEMU itself stands still when it begins to log guest
+        # memory (with a keeper or without): vufd may lose patience, or see it through.
+        with bed.Gate(self.share):
+            bed.wait_for("the guest to wait at the gate", self._waits_at_the_gate, 20)
+            name = self.start_migration(self.to_vm, STATELESS)
+            self.await_state(name, ("STATE_TRANSFERRING", "STATE_FAILED"))
+        self.assert_one_guest(name)
 
     def _waits_at_the_gate(self) -> bool:
         share = self.from_vm.wait_beat().shares["share0"]

@@ -48,11 +48,14 @@ def migrate(source: Vm, destination: Vm, uri: str, *, timeout: float = 30) -> Mi
     mark = source.qmp.mark()
     destination.qmp.cmd("migrate-incoming", {"uri": uri})
     source.qmp.cmd("migrate", {"uri": uri})
-    status = _wait_status(source, ("pre-switchover", *_OVER), timeout)
+    # By the event, not by polling: the guest stands still in pre-switchover.
+    stops = ("pre-switchover", *_OVER)
+    status = source.qmp.wait_event("MIGRATION", since=mark, timeout=timeout,
+                                   where=lambda data: data["status"] in stops)["data"]["status"]
     if status == "pre-switchover":
         source.qmp.cmd("migrate-continue", {"state": "pre-switchover"})
         source.qmp.wait_event("MIGRATION", since=mark, timeout=timeout, where=lambda data: data["status"] in _OVER)
-        status = _wait_status(source, _OVER, timeout)
+    status = _wait_status(source, _OVER, timeout)
     info = source.qmp.cmd("query-migrate")
     return Migration(status, info.get("error-desc", ""), info, time.monotonic() - started)
 
