@@ -1,5 +1,6 @@
 #include "server/migration/gather.h"
 
+#include <map>
 #include <string>
 
 #include "gmock/gmock.h"
@@ -103,6 +104,25 @@ TEST_F(GatherTest, LooksAgainThroughTheSameConnections) {
       request_, *gathered.source, *gathered.destination, absl::Now() + absl::Seconds(5));
   EXPECT_EQ(again.source.devices.value->front().back_end.process.value->pid, 300);
   EXPECT_EQ(world_.qemu.CallCount(kSource, FakeCall::kConnect), 1);
+}
+
+TEST_F(GatherTest, TheSecondLookCopiesTheEndpointsOfTheseDevicesOnly) {
+  for (const auto& [name, path] : std::map<std::string, std::string>{
+           {"endpoints/a", kSourceFs}, {"endpoints/b", kDestinationFs}, {"endpoints/c", "/x"}}) {
+    v1::Endpoint endpoint;
+    endpoint.set_name(name);
+    endpoint.set_socket_path(path);
+    ASSERT_TRUE(
+        world_.registry->CreateEndpoint(endpoint, {"test", "", ""}, absl::Now() + absl::Seconds(5))
+            .ok());
+  }
+  Gathered gathered = Gather();
+  EXPECT_THAT(gathered.facts.endpoints, SizeIs(3));
+  const Facts again = world_.gatherer->GatherAgain(
+      request_, *gathered.source, *gathered.destination, absl::Now() + absl::Seconds(5));
+  ASSERT_THAT(again.endpoints, SizeIs(2));
+  EXPECT_EQ(again.endpoints[0].name, "endpoints/a");
+  EXPECT_EQ(again.endpoints[1].name, "endpoints/b");
 }
 
 TEST_F(GatherTest, OneVmWithItsBackEnds) {

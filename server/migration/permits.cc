@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
@@ -152,6 +153,24 @@ absl::Status Permits::CheckLoaded() {
     return absl::FailedPreconditionError(
         absl::StrCat("both QEMUs report success, but ", KeeperOf(at), " does not: ", Stands(*facts),
                      "; expected \"", Name(wanted), "\" under permit ", at.permit.permit));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Permits::CheckSourcesGone() {
+  if (permits_.empty()) return absl::FailedPreconditionError("no keeper can tell");
+  for (const PermitAt& at : permits_) {
+    if (!at.outgoing()) continue;
+    const absl::StatusOr<KeeperFacts> facts =
+        keepers_->Look(at.keeper, clock_->Now() + call_timeout_);
+    if (!facts.ok()) return AtKeeper(at, facts.status());
+    const bool connected = absl::c_any_of(facts->front_ends, [&](const auto& front_end) {
+      return front_end.socket_inode == at.permit.source_inode;
+    });
+    if (connected) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("the source is still connected to ", KeeperOf(at)));
+    }
   }
   return absl::OkStatus();
 }

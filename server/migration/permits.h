@@ -38,6 +38,9 @@ class Permits {
   std::vector<std::string> NotArmed(const Facts& now) const;
   // OK when every keeper has taken part: saved at the source's, loaded at the destination's.
   absl::Status CheckLoaded();
+  // OK when no keeper has the source's connection any more. An error as well without any permit:
+  // then nobody can tell.
+  absl::Status CheckSourcesGone();
   // OK when every old driver is shut out, or its hand-over is done already. Tries again while a
   // keeper cannot be reached, until `limit`.
   absl::Status FenceAll(absl::Time limit);

@@ -61,6 +61,9 @@ void Run::Go() {
   if (status.ok()) status = SwitchOver();
   if (status.ok()) status = Confirm();
   if (status.ok()) status = Fence();
+  if (absl::IsUnavailable(status) && outgoing_ && GoOnWithoutSource().ok()) {
+    status = absl::OkStatus();
+  }
   if (status.ok()) status = Commit();
   if (!status.ok()) return GoBack(status);
   HandOver();

@@ -53,6 +53,8 @@ class Run {
   absl::Status Fence();
   absl::Status Commit();
   void HandOver();
+  // OK: the destination may be committed to although the source is gone.
+  absl::Status GoOnWithoutSource();
   void GoBack(const absl::Status& why);
 
   absl::Status ConfigureSource();

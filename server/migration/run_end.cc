@@ -19,6 +19,22 @@ absl::Status Run::Fence() {
   return permits_.FenceAll(parts_.clock->Now());
 }
 
+// The source's QEMU has died after it sent everything: only the destination can go on, and it has
+// all it needs. That the source is gone is proved twice, by its monitor and by every keeper, which
+// lost its connection; a source that only does not answer might still run.
+absl::Status Run::GoOnWithoutSource() {
+  const absl::Status monitor = source_.Reconnect();
+  if (!absl::IsNotFound(monitor) && !absl::IsFailedPrecondition(monitor)) {
+    return absl::FailedPreconditionError("the source QEMU may still be there");
+  }
+  if (absl::Status gone = permits_.CheckSourcesGone(); !gone.ok()) return gone;
+  if (absl::Status completed = AwaitDestination(); !completed.ok()) return completed;
+  if (absl::Status standing = CheckDestination(); !standing.ok()) return standing;
+  Log(LogLevel::kWarning, "the source QEMU is gone; the migration goes on at the destination",
+      {{"migration", name()}, {"vm", migration_.vm()}});
+  return Fence();
+}
+
 // Durable before the destination is told to run. If this write fails the destination is not
 // started; whether the record reached the disk all the same is unknown then, so a restart that
 // finds it also looks at the source before it does anything.
@@ -66,9 +82,12 @@ Return Run::BackAtSource() {
   options.run_state = decided_.source.run_state.value.value_or("running");
   options.may_resume = true;
   options.limit = parts_.clock->Now() + parts_.settle_timeout;
-  if (permits_.fenced()) {
-    options.before_resume = [&] { return permits_.DisarmAll(options.limit); };
-  }
+  // Also when the fence is not vufd's. Only one that is known to be there keeps the guest from its
+  // file systems, so only then does a failure keep it from being resumed.
+  options.before_resume = [&] {
+    const std::string failed = permits_.DisarmAll(options.limit);
+    return permits_.fenced() ? failed : "";
+  };
   return ReturnToSource(source_, destination_, *parts_.clock, options);
 }
 

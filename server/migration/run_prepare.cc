@@ -85,6 +85,7 @@ absl::Status Run::Prepare() {
       parts_.ledger->Advance(name(), v1::Migration::STATE_PREPARING, [&](v1::Migration& migration) {
         FillProcess(source_.socket(), decided_.source.process, decided_.boot_id,
                     *migration.mutable_source_qemu());
+        migration.mutable_source_qemu()->set_run_state(*decided_.source.run_state.value);
         FillProcess(destination_.socket(), decided_.destination->process, decided_.boot_id,
                     *migration.mutable_destination_qemu());
         RecordPermits(permits_.all(), migration);

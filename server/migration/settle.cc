@@ -106,6 +106,10 @@ class Settlement {
   void Uncommitted() {
     ReturnOptions options;
     options.limit = limit_;
+    // Otherwise somebody may have resumed the destination while vufd was away.
+    options.may_resume = DestinationNeverRan();
+    if (options.may_resume) options.run_state = migration_.source_qemu().run_state();
+    options.before_resume = [this] { return permits_.DisarmAll(limit_); };
     const Return back = ReturnToSource(source_, destination_, *parts_.clock, options);
     const std::string start = "vufd ended while the migration was under way, before its commit. ";
     const std::string permits = ReleasePermits(permits_, back.where, limit_);
@@ -122,6 +126,13 @@ class Settlement {
       case Return::Where::kUnknown:
         return End(v1::Migration::STATE_INTERRUPTED, absl::StrCat(start, back.message, permits));
     }
+  }
+
+  // A guest that runs has its devices started, so with the first of them its keeper's session would
+  // have been handed over.
+  bool DestinationNeverRan() {
+    return !migration_.source_qemu().run_state().empty() && !permits_.all().empty() &&
+           permits_.CheckLoaded().ok();
   }
 
   std::string HandedOver() const {

@@ -11,13 +11,15 @@ namespace vuf {
 // record and both monitors decide:
 //   EVALUATING, PREPARING   nothing was begun: FAILED.
 //   TRANSFERRING            cancelled if QEMU is still at it; the source has the guest: FAILED.
-//                           A source that has handed over: INTERRUPTED, for no commit was written.
+//                           A source that has handed over is resumed when keepers prove that the
+//                           destination never ran (FAILED); otherwise INTERRUPTED, for no commit
+//                           was written.
 //   COMMITTED               the destination runs: SUCCEEDED. It waits with the complete state while
 //                           the source is seen stopped after its hand-over: resumed, SUCCEEDED.
 //   anything unclear        INTERRUPTED, with what to look at.
 // Permits are taken back where the guest is at the source, the old drivers are fenced once more
-// before a committed destination is resumed, and an INTERRUPTED migration's stay and are named. The
-// source is never told to `cont` here.
+// before a committed destination is resumed, and an INTERRUPTED migration's stay and are named.
+// Without that proof the source is never told to `cont` here.
 void SettleUnfinished(const RunParts& parts);
 
 }  // namespace vuf
