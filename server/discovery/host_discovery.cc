@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "server/discovery/qemu_command_line.h"
@@ -102,12 +103,18 @@ void HostDiscovery::ObserveBackEnds(VmFacts& vm, absl::Time deadline) {
 
 void HostDiscovery::ObserveMemory(VmFacts& vm) const {
   if (!vm.memory_backends.known()) return;
+  const int pid = vm.process.value->pid;
+  std::optional<absl::StatusOr<std::vector<FileId>>> mapped;
   for (MemoryBackendFacts& memory : *vm.memory_backends.value) {
     memory.file.reset();
     if (memory.path.value_or("").empty()) continue;
-    const absl::StatusOr<FileSighting> seen = procfs_.Look(vm.process.value->pid, *memory.path);
+    const absl::StatusOr<FileSighting> seen = procfs_.Look(pid, *memory.path);
     // A directory holds a file without a name, which is nobody else's.
-    if (seen.ok() && !S_ISDIR(seen->mode)) memory.file = seen->file;
+    if (!seen.ok() || S_ISDIR(seen->mode)) continue;
+    // The file may have been made anew at its path since QEMU mapped it: then the memory is in one
+    // that nobody else can reach.
+    if (!mapped.has_value()) mapped = procfs_.MappedFiles(pid);
+    if (mapped->ok() && absl::c_linear_search(**mapped, seen->file)) memory.file = seen->file;
   }
 }
 

@@ -1,10 +1,12 @@
 // What is seen of a keeper, and of who serves behind it; and of the guest's memory in files.
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <string>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -177,8 +179,15 @@ TEST_F(HostDiscoveryTest, SeesTheFilesThatHoldTheMemory) {
   vm_.memory_backends = Known(std::vector<MemoryBackendFacts>{file, directory, missing, unknown},
                               Source::kQmp, absl::Now());
   Observe();
-  const std::vector<MemoryBackendFacts>& seen = *vm_.memory_backends.value;
-  EXPECT_EQ(seen[0].file, LookAt(dir_ + "/virtiofsd")->file);
+  const std::vector<MemoryBackendFacts> seen = *vm_.memory_backends.value;
+  EXPECT_EQ(seen[0].file, std::nullopt) << "QEMU has another file mapped, or none";
+  const FileId there = LookAt(dir_ + "/virtiofsd")->file;
+  Write(
+      absl::StrCat(kQemu, "/maps"),
+      absl::StrFormat("7f00-7f10 rw-p 00000000 00:00 0 \n7f10-7f20 rw-s 00000000 %02x:%02x %d %s\n",
+                      major(there.device), minor(there.device), there.inode, *file.path));
+  Observe();
+  EXPECT_EQ(vm_.memory_backends.value->front().file, there);
   EXPECT_EQ(seen[1].file, std::nullopt);
   EXPECT_EQ(seen[2].file, std::nullopt);
   EXPECT_EQ(seen[3].file, std::nullopt);

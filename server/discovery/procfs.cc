@@ -147,6 +147,12 @@ absl::StatusOr<ExeLink> Procfs::Exe(int pid) const {
   return ParseExeLink(*target);
 }
 
+absl::StatusOr<std::vector<FileId>> Procfs::MappedFiles(int pid) const {
+  absl::StatusOr<std::string> text = Read(pid, "maps");
+  if (!text.ok()) return text.status();
+  return ParseMaps(*text);
+}
+
 absl::StatusOr<std::vector<Mount>> Procfs::Mounts(int pid) const {
   absl::StatusOr<std::string> text = Read(pid, "mountinfo");
   if (!text.ok()) return text.status();

@@ -56,6 +56,8 @@ ExeLink ParseExeLink(absl::string_view target);
 // The inode of "socket:[N]"; nothing for other links.
 std::optional<uint64_t> ParseSocketLink(absl::string_view target);
 absl::StatusOr<std::string> ParseBootId(absl::string_view text);
+// The files that /proc/PID/maps shows mapped, each as often as it is; anonymous memory left out.
+absl::StatusOr<std::vector<FileId>> ParseMaps(absl::string_view text);
 
 // What stat says of a file, without opening it.
 struct FileSighting {
@@ -78,6 +80,8 @@ class Procfs {
   absl::StatusOr<std::vector<std::string>> Cmdline(int pid) const;
   absl::StatusOr<ExeLink> Exe(int pid) const;
   absl::StatusOr<std::vector<Mount>> Mounts(int pid) const;
+  // The files that the process has mapped. The device is the superblock's, as in Mount.
+  absl::StatusOr<std::vector<FileId>> MappedFiles(int pid) const;
   // The mounts of vufd itself.
   absl::StatusOr<std::vector<Mount>> OwnMounts() const;
   // Inodes of the sockets among the process's descriptors, in the order of the descriptors.

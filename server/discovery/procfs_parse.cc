@@ -148,4 +148,26 @@ absl::StatusOr<std::string> ParseBootId(absl::string_view text) {
   return std::string(text);
 }
 
+// "7f00-7f10 rw-s 00000000 fe:01 1234   /path", see proc_pid_maps(5).
+absl::StatusOr<std::vector<FileId>> ParseMaps(absl::string_view text) {
+  std::vector<FileId> out;
+  for (const absl::string_view line : absl::StrSplit(text, '\n', absl::SkipEmpty())) {
+    const std::vector<absl::string_view> fields =
+        absl::StrSplit(line, absl::MaxSplits(' ', 5), absl::SkipEmpty());
+    uint32_t major = 0;
+    uint32_t minor = 0;
+    FileId file;
+    const std::vector<absl::string_view> device =
+        fields.size() < 5 ? std::vector<absl::string_view>()
+                          : std::vector<absl::string_view>(absl::StrSplit(fields[3], ':'));
+    if (device.size() != 2 || !absl::SimpleHexAtoi(device[0], &major) ||
+        !absl::SimpleHexAtoi(device[1], &minor) || !absl::SimpleAtoi(fields[4], &file.inode)) {
+      return absl::InvalidArgumentError(absl::StrCat("no line of maps: ", line));
+    }
+    file.device = makedev(major, minor);
+    if (file.inode != 0) out.push_back(file);
+  }
+  return out;
+}
+
 }  // namespace vuf
