@@ -130,6 +130,7 @@ class Session {
   // Some ring of this front-end's is served now.
   bool IsLive(const FrontEnd& front_end) const;
   bool AllStopped() const;
+  bool AnyStopping() const;
   // The back-end was told to serve it, and not to stop.
   bool IsServed(uint32_t ring) const {
     return rings_[ring] == RingState::kStarting || rings_[ring] == RingState::kRunning;

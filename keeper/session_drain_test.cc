@@ -171,6 +171,17 @@ TEST_F(SessionDrain, ChangeDuringALateRestartIsNotLost) {
   EXPECT_TRUE(SameEvent(world_.back_end.rings[1].call, call));
 }
 
+TEST_F(SessionDrain, OneRingIsStartedLateWhileAnotherRuns) {
+  Hold(true);
+  EXPECT_FALSE(qemu_.Enable(1, false));
+  world_.Advance(milliseconds(500));
+  ASSERT_TRUE(qemu_.TakeAnswer().has_value());
+  ASSERT_TRUE(qemu_.Enable(1, true));
+  Release();
+  EXPECT_EQ(world_.Describe().front_ends(0).running_rings(), 2u);
+  EXPECT_EQ(qemu_.Used(1), 5u);
+}
+
 TEST_F(SessionDrain, FrontEndThatLeavesDuringTheWaitEndsTheSession) {
   Hold(true);
   Send(kSetVringEnable, {1, 0});

@@ -42,6 +42,10 @@ bool Session::AllStopped() const {
                      [](RingState state) { return state == RingState::kStopped; });
 }
 
+bool Session::AnyStopping() const {
+  return std::find(rings_.begin(), rings_.end(), RingState::kStopping) != rings_.end();
+}
+
 bool Session::IsLive(const FrontEnd& front_end) const {
   return Drives(front_end) && std::any_of(rings_.begin(), rings_.end(), [](RingState state) {
            return state == RingState::kStarting || state == RingState::kRunning;
@@ -101,9 +105,7 @@ void Session::Enable(FrontEnd& front_end, uint32_t index) {
   if (!Drives(front_end)) BecomeDriver(front_end);
   front_end.rings[index].enabled = true;
   // A request of before its stop is still under way: the guest need not wait for it to go on.
-  const bool stopping = std::any_of(rings_.begin(), rings_.end(),
-                                    [](RingState state) { return state == RingState::kStopping; });
-  if (stopping) return Acknowledge(front_end, 0);
+  if (AnyStopping()) return Acknowledge(front_end, 0);
   if (AllStopped()) StartDevice(front_end);
   start_awaited_ = index;
   StartRing(front_end, index);
@@ -199,11 +201,10 @@ void Session::Started(uint32_t index, const Message* answer) {
 
 void Session::StartPending() {
   FrontEnd* const front_end = Find(driver_);
-  if (front_end == nullptr || !AllStopped() || replacement_.has_value()) return;
-  bool first = true;
+  if (front_end == nullptr || AnyStopping() || replacement_.has_value()) return;
   for (uint32_t index = 0; index < kMaxRings; ++index) {
-    if (!front_end->rings[index].enabled) continue;
-    if (std::exchange(first, false)) StartDevice(*front_end);
+    if (!front_end->rings[index].enabled || rings_[index] != RingState::kStopped) continue;
+    if (AllStopped()) StartDevice(*front_end);
     StartRing(*front_end, index);
   }
 }

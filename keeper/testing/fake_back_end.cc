@@ -59,8 +59,9 @@ void FakeBackEnd::Reply(const Message& message, uint64_t value) {
 
 bool FakeBackEnd::Serve() {
   bool served = false;
+  size_t left = most_at_once == 0 ? SIZE_MAX : most_at_once;
   Message message;
-  while (!stalled && connection_.open() &&
+  while (!stalled && left-- > 0 && connection_.open() &&
          connection_.Receive(message) == Connection::Got::kMessage) {
     const uint32_t request = message.header.request;
     served = true;

@@ -55,6 +55,8 @@ class FakeBackEnd {
 
   // While set, nothing is read: as one that is stopped, or blocked in a request.
   bool stalled = false;
+  // How many requests one Serve reads at most; 0: all.
+  size_t most_at_once = 0;
   // Requests that are answered with an error.
   std::set<uint32_t> refused;
   // At this request the connection is closed.
@@ -63,7 +65,6 @@ class FakeBackEnd {
   std::optional<uint32_t> garbles;
   // What a save gives.
   std::string state = "the back-end's state";
-  // Part of Answer's order: SET_VRING_ENABLE is acknowledged before the kick is looked at.
   std::vector<Seen> seen;
   std::array<Ring, kMaxRings> rings;
   MemTable memory;

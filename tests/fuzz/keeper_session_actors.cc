@@ -9,6 +9,21 @@
 namespace vuf::keeper {
 namespace {
 
+bool HasOwnAnswer(uint32_t request) {
+  switch (request) {
+    case kGetFeatures:
+    case kGetProtocolFeatures:
+    case kGetQueueNum:
+    case kGetVringBase:
+    case kSetLogBase:
+    case kSetDeviceStateFd:
+    case kCheckDeviceState:
+      return true;
+    default:
+      return false;
+  }
+}
+
 Fd AnyFd(Input& input) {
   switch (input.Byte() % 5) {
     case 0:
@@ -70,9 +85,11 @@ void Input::Fill(uint8_t* to, size_t count) {
   for (size_t i = 0; i < count; ++i) to[i] = Byte();
 }
 
-void Anyone::Send(Message message, bool need_reply) {
+bool Anyone::Send(Message message, bool need_reply) {
   if (need_reply) message.header.flags |= kNeedReply;
-  connection.Send(message);
+  if (!connection.Send(message)) return false;
+  owed += need_reply || HasOwnAnswer(message.header.request) ? 1 : 0;
+  return true;
 }
 
 bool Anyone::SetMemory() {
@@ -82,7 +99,7 @@ bool Anyone::SetMemory() {
   Message message = Message::Make(kSetMemTable, table);
   message.header.size = 8 + sizeof(MemRegion);
   message.Add(memory.Duplicate());
-  return connection.Send(message);
+  return Send(std::move(message), false);
 }
 
 void Anyone::Describe(uint64_t features, uint32_t rings, uint32_t base) {
@@ -156,7 +173,10 @@ void Anyone::Load(Input& input, std::string state) {
 void Anyone::ReadAnswers() {
   Message message;
   Connection::Got got = Connection::Got::kMessage;
-  while (connection.open() && got == Connection::Got::kMessage) got = connection.Receive(message);
+  while (connection.open() && got == Connection::Got::kMessage) {
+    got = connection.Receive(message);
+    if (got == Connection::Got::kMessage) --owed;
+  }
   if (got == Connection::Got::kClosed || got == Connection::Got::kBroken) connection.Close();
 }
 

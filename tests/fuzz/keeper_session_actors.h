@@ -37,8 +37,10 @@ struct Anyone {
   Fd memory = Memory(64 * 1024);
   uint64_t user_address = 0;
   Pipe saving;
+  // Requests that must be answered and are not yet.
+  int owed = 0;
 
-  void Send(Message message, bool need_reply);
+  bool Send(Message message, bool need_reply);
   // What a start needs, in its order.
   void Describe(uint64_t features, uint32_t rings, uint32_t base);
   void SubmitOn(uint32_t ring, uint16_t available);

@@ -1,6 +1,7 @@
 // Whatever front-ends, the back-end and vufd do to a session, in any order. After each step: one
 // front-end at most is served, it is the one that the session says, nothing of a fenced one has
-// reached the back-end, no running ring was set back, and descriptors are bounded.
+// reached the back-end, no running ring was set back, nobody was answered twice, and descriptors
+// are bounded. In the end everybody has been answered.
 #include <algorithm>
 #include <csignal>
 #include <cstdlib>
@@ -31,7 +32,6 @@ class World {
 
   void Go() {
     for (int steps = 0; steps < 200 && !input_.empty() && !session_->end(); ++steps) {
-      Pump();
       const bool quiet = Quiet();
       const size_t before = back_end_->seen.size();
       Anyone& who = people_[input_.Byte() % people_.size()];
@@ -99,6 +99,7 @@ class World {
       drivers += one.role() == v1::KeeperFrontEnd::ROLE_DRIVER ? 1 : 0;
     }
     CHECK_THAT(drivers <= 1);
+    for (const Anyone& one : people_) CHECK_THAT(one.owed >= 0);
     CHECK_THAT((session.phase() == v1::KeeperSession::PHASE_NONE) == session.permit().empty());
     std::string packet;
     CHECK_THAT(session.SerializeToString(&packet) && v1::KeeperSession().ParseFromString(packet));
@@ -121,8 +122,11 @@ class World {
   }
   // Once the back-end answers again, nobody is left waiting.
   void Settle() {
-    back_end_->stalled = false;
-    if (fresh_) fresh_->stalled = false;
+    for (FakeBackEnd* one : {back_end_.get(), fresh_.get()}) {
+      if (one == nullptr) continue;
+      one->stalled = false;
+      one->most_at_once = 0;
+    }
     for (int i = 0; i < 30 && !session_->end(); ++i) {
       now_ += std::chrono::seconds(1);
       Pump();
@@ -130,6 +134,7 @@ class World {
     if (session_->end()) return;
     CHECK_THAT(Describe().back_end().unanswered() == 0);
     CHECK_THAT(!session_->Patience(now_).has_value());
+    for (const Anyone& one : people_) CHECK_THAT(!one.connection.open() || one.owed == 0);
   }
 
   // True: it was something that `who` sent.
@@ -224,7 +229,7 @@ class World {
   void BackEndActs() {
     FakeBackEnd& one = fresh_ && (input_.Byte() & 1) != 0 ? *fresh_ : *back_end_;
     const uint8_t what = input_.Byte();
-    switch (what % 8) {
+    switch (what % 9) {
       case 0:
         one.stalled = !one.stalled;
         return;
@@ -246,6 +251,9 @@ class World {
         return;
       case 6:
         if (what > 240) one.Send(Message::Make(kGetVringBase, input_.Number(), kVersion | kReply));
+        return;
+      case 7:
+        one.most_at_once = (what >> 4) & 3;
         return;
       default:
         one.rings[(what >> 4) & 1].base += 1;  // as one that takes a request without answering it
