@@ -178,19 +178,27 @@ TEST_F(HostDiscoveryTest, SeesTheFilesThatHoldTheMemory) {
   missing.path = dir_ + "/missing";
   vm_.memory_backends = Known(std::vector<MemoryBackendFacts>{file, directory, missing, unknown},
                               Source::kQmp, absl::Now());
-  Observe();
-  const std::vector<MemoryBackendFacts> seen = *vm_.memory_backends.value;
-  EXPECT_EQ(seen[0].file, std::nullopt) << "QEMU has another file mapped, or none";
-  const FileId there = LookAt(dir_ + "/virtiofsd")->file;
+  const FileId there = LookAt(*file.path)->file;
   Write(
       absl::StrCat(kQemu, "/maps"),
       absl::StrFormat("7f00-7f10 rw-p 00000000 00:00 0 \n7f10-7f20 rw-s 00000000 %02x:%02x %d %s\n",
                       major(there.device), minor(there.device), there.inode, *file.path));
   Observe();
-  EXPECT_EQ(vm_.memory_backends.value->front().file, there);
+  const std::vector<MemoryBackendFacts>& seen = *vm_.memory_backends.value;
+  EXPECT_EQ(seen[0].file, there);
   EXPECT_EQ(seen[1].file, std::nullopt);
   EXPECT_EQ(seen[2].file, std::nullopt);
   EXPECT_EQ(seen[3].file, std::nullopt);
+}
+
+// The file was made anew after QEMU had mapped it: what a second QEMU would map is another one.
+TEST_F(HostDiscoveryTest, AFileThatQemuHasNotMappedDoesNotHoldItsMemory) {
+  MemoryBackendFacts file;
+  file.path = dir_ + "/virtiofsd";
+  vm_.memory_backends = Known(std::vector<MemoryBackendFacts>{file}, Source::kQmp, absl::Now());
+  Write(absl::StrCat(kQemu, "/maps"), "7f10-7f20 rw-s 00000000 08:01 77 /virtiofsd (deleted)\n");
+  Observe();
+  EXPECT_EQ(vm_.memory_backends.value->front().file, std::nullopt);
 }
 
 TEST_F(HostDiscoveryTest, AQemuThatIsReplacedMeanwhileHasNoKnownMemory) {
