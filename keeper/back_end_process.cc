@@ -1,6 +1,7 @@
 #include "keeper/back_end_process.h"
 
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -10,21 +11,31 @@
 #include <cerrno>
 #include <cstring>
 
+#include "keeper/log.h"
+
 namespace vuf::keeper {
 namespace {
 
 constexpr int kPatienceMs = 2000;
 constexpr int kSliceMs = 10;
+constexpr int kNotStarted = 127;
 
-// In the child: nothing but what may be done between fork and exec.
+// In the child. The keeper has one thread, so anything may be called between fork and exec.
 [[noreturn]] void Become(std::vector<char*>& argv, int listener, pid_t parent) {
   prctl(PR_SET_PDEATHSIG, SIGTERM);
   // The parent may have died before that.
-  if (getppid() != parent) _exit(127);
+  if (getppid() != parent) _exit(kNotStarted);
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+  signal(SIGPIPE, SIG_DFL);
+  // Whoever started the keeper may have left something open.
+  close_range(STDERR_FILENO + 1, ~0u, CLOSE_RANGE_CLOEXEC);
   fcntl(listener, F_SETFD, 0);
   fcntl(listener, F_SETFL, fcntl(listener, F_GETFL) & ~O_NONBLOCK);
   execvp(argv[0], argv.data());
-  _exit(127);
+  Log(Level::kError, std::string("cannot start ") + argv[0] + ": " + strerror(errno));
+  _exit(kNotStarted);
 }
 
 }  // namespace
@@ -57,11 +68,16 @@ std::optional<std::string> BackEndProcess::Ended() {
 }
 
 BackEndProcess::~BackEndProcess() {
+  AwaitEnd();
+  if (pid_ != 0) kill(pid_, SIGTERM);
+}
+
+std::optional<std::string> BackEndProcess::AwaitEnd() {
   for (int waited = 0; pid_ != 0 && waited < kPatienceMs; waited += kSliceMs) {
-    if (Ended().has_value()) return;
+    if (std::optional<std::string> how = Ended(); how.has_value()) return how;
     poll(nullptr, 0, kSliceMs);
   }
-  if (pid_ != 0) kill(pid_, SIGTERM);
+  return std::nullopt;
 }
 
 }  // namespace vuf::keeper

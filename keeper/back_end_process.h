@@ -26,6 +26,8 @@ class BackEndProcess {
   pid_t pid() const { return pid_; }
   // How it ended, in words; absent while it runs or when none was started.
   std::optional<std::string> Ended();
+  // The same, and gives it two seconds to end.
+  std::optional<std::string> AwaitEnd();
 
  private:
   pid_t pid_ = 0;

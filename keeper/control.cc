@@ -14,7 +14,6 @@ namespace {
 using Code = v1::KeeperResponse::Code;
 
 constexpr uint32_t kMaxTtlMs = 86400000;
-constexpr size_t kMaxSocketPath = 107;
 // A back-end that listens answers at once; the guest is served meanwhile by nobody.
 constexpr int kNegotiationMs = 1000;
 
@@ -30,13 +29,6 @@ Code CodeOf(Result::Code code) {
       return v1::KeeperResponse::CODE_INTERNAL;
   }
   return v1::KeeperResponse::CODE_UNSPECIFIED;
-}
-
-v1::KeeperResponse ResponseTo(const Result& result) {
-  v1::KeeperResponse response;
-  response.set_code(CodeOf(result.code));
-  response.set_message(result.message);
-  return response;
 }
 
 std::string CheckPermit(const std::string& permit) {
@@ -58,7 +50,10 @@ size_t Control::Watch(std::array<pollfd, kMaxPolled>& out) const {
   size_t count = 0;
   out[count++] = {listener_->fd(), POLLIN, 0};
   for (const Client& client : clients_) {
-    if (client.socket.valid()) out[count++] = {client.socket.get(), POLLIN, 0};
+    // One that waits is not looked at: what it asks next would end every wait at once.
+    if (!client.socket.valid() || client.waits) continue;
+    const int events = client.full ? POLLIN | POLLOUT : POLLIN;
+    out[count++] = {client.socket.get(), static_cast<short>(events), 0};
   }
   return count;
 }
@@ -88,11 +83,11 @@ void Control::Dispatch(Time now) {
     if (!client.socket.valid()) continue;
     if (client.waits && !session_->replacing()) {
       client.waits = false;
-      Send(client, ResponseTo(session_->replacement_result()), now);
+      Send(client, session_->replacement_result(), now);
     }
     if (client.socket.valid() && !client.waits) Serve(client, now);
     if (client.socket.valid() && client.watches && client.told != session_->revision()) {
-      Send(client, ResponseTo(Result::Ok()), now);
+      Send(client, Result::Ok(), now, /*pushed=*/true);
     }
   }
 }
@@ -104,37 +99,45 @@ void Control::Serve(Client& client, Time now) {
   if (n <= 0) return client.socket.Close();
   packet.resize(static_cast<size_t>(n));
   v1::KeeperRequest request;
-  if (request.ParseFromString(packet) && request.has_watch()) client.watches = true;
-  v1::KeeperResponse response = Handle(packet, now);
-  if (request.has_replace_back_end() && response.code() == v1::KeeperResponse::CODE_OK) {
-    client.waits = true;
-    return;
-  }
-  Send(client, std::move(response), now);
+  const Result result = Understand(packet, request);
+  const Result done = result.ok() ? Do(request, now) : result;
+  if (request.has_watch()) client.watches = true;
+  client.waits = request.has_replace_back_end() && done.ok();
+  if (!client.waits) Send(client, done, now);
 }
 
-void Control::Send(Client& client, v1::KeeperResponse response, Time now) {
-  v1::KeeperSession& session = *response.mutable_session();
-  session_->Describe(now, session);
-  session.set_version(version_);
+void Control::Send(Client& client, const Result& result, Time now, bool pushed) {
+  const v1::KeeperResponse response = ResponseTo(result, now);
   const std::string packet = response.SerializeAsString();
   const ssize_t n =
       send(client.socket.get(), packet.data(), packet.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
-  // A watcher that does not read is told the latest when it does.
-  if (n < 0 && errno == EAGAIN && client.watches) return;
+  client.full = n < 0 && errno == EAGAIN && pushed;
+  if (client.full) return;
+  // Who does not read answers is not waited for.
   if (n != static_cast<ssize_t>(packet.size())) return client.socket.Close();
-  client.told = session.revision();
+  client.told = response.session().revision();
+}
+
+v1::KeeperResponse Control::ResponseTo(const Result& result, Time now) const {
+  v1::KeeperResponse response;
+  response.set_code(CodeOf(result.code));
+  response.set_message(result.message);
+  session_->Describe(now, *response.mutable_session());
+  response.mutable_session()->set_version(version_);
+  return response;
+}
+
+Result Control::Understand(const std::string& packet, v1::KeeperRequest& request) {
+  if (packet.size() > kMaxRequest) return Result::Invalid("a request has at most 4096 bytes");
+  if (request.ParseFromString(packet)) return Result::Ok();
+  request.Clear();
+  return Result::Invalid("the packet is no vuf.v1.KeeperRequest");
 }
 
 v1::KeeperResponse Control::Handle(const std::string& packet, Time now) {
   v1::KeeperRequest request;
-  if (packet.size() > kMaxRequest) {
-    return ResponseTo(Result::Invalid("a request has at most 4096 bytes"));
-  }
-  if (!request.ParseFromString(packet)) {
-    return ResponseTo(Result::Invalid("the packet is no vuf.v1.KeeperRequest"));
-  }
-  return ResponseTo(Do(request, now));
+  const Result result = Understand(packet, request);
+  return ResponseTo(result.ok() ? Do(request, now) : result, now);
 }
 
 Result Control::Do(const v1::KeeperRequest& request, Time now) {

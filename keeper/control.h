@@ -37,13 +37,19 @@ class Control {
     bool watches = false;
     // Of the session, as it was told last.
     uint64_t told = 0;
+    // Does not read: what has changed is told when it does.
+    bool full = false;
     // Waits for the end of a replacement.
     bool waits = false;
   };
 
   void AcceptAll();
   void Serve(Client& client, Time now);
-  void Send(Client& client, v1::KeeperResponse response, Time now);
+  // What is no answer (`pushed`) can wait until the client reads.
+  void Send(Client& client, const Result& result, Time now, bool pushed = false);
+  v1::KeeperResponse ResponseTo(const Result& result, Time now) const;
+  // Leaves `request` empty when the packet is none.
+  static Result Understand(const std::string& packet, v1::KeeperRequest& request);
   Result Do(const v1::KeeperRequest& request, Time now);
   Result Arm(const v1::KeeperArm& request, Time now);
   Result Replace(const v1::KeeperReplaceBackEnd& request, Time now);

@@ -6,6 +6,7 @@
 #include <csignal>
 #include <ctime>
 #include <optional>
+#include <string>
 
 namespace vuf::keeper {
 namespace {
@@ -67,11 +68,22 @@ class Loop {
   std::optional<End> HandleSignals() {
     signalfd_siginfo signal;
     while (read(parts_.signals, &signal, sizeof signal) == sizeof signal) {
-      if (signal.ssi_signo != SIGCHLD) return End{End::kDriverLeft, "ended by a signal"};
+      if (signal.ssi_signo != SIGCHLD) return EndBySignal();
     }
     const std::optional<std::string> ended = parts_.process->Ended();
     if (!ended.has_value() || !parts_.session->has_first_back_end()) return std::nullopt;
     return End{End::kBackEndGone, "the back-end has ended: " + *ended};
+  }
+
+  End EndBySignal() const {
+    v1::KeeperSession session;
+    parts_.session->Describe(Clock::now(), session);
+    for (const v1::KeeperFrontEnd& one : session.front_ends()) {
+      if (one.role() != v1::KeeperFrontEnd::ROLE_DRIVER) continue;
+      return {End::kDriverLeft, "a signal asked for it; the guest of pid " +
+                                    std::to_string(one.pid()) + " loses its file system"};
+    }
+    return {End::kDriverLeft, "a signal asked for it; nobody had the session"};
   }
 
   const LoopParts parts_;

@@ -1,4 +1,5 @@
 // vuf-keeper: see kUsage and docs/keeper.md.
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -7,6 +8,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <string>
+#include <utility>
 
 #include "keeper/back_end_process.h"
 #include "keeper/control.h"
@@ -33,7 +36,7 @@ int Fail(const std::string& why) {
 Fd StartBackEnd(const Options& options, BackEndProcess& process, std::string& problem) {
   const std::string path = options.control_socket + ".be";
   Listener listener;
-  problem = listener.Open(path, SOCK_STREAM, 0600);
+  problem = listener.Open(path, SOCK_STREAM, SocketAccess());
   if (problem.empty()) problem = process.Start(options.command, listener.socket());
   if (!problem.empty()) return Fd();
   return Connect(path, SOCK_STREAM, problem);
@@ -63,31 +66,57 @@ void TellServiceManager() {
          static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + length));
 }
 
-int Keep(const Options& options) {
-  BackEndProcess process;
-  std::string problem;
-  Fd socket = options.command.empty()
-                  ? ConnectWhenThere(options.back_end_socket, options.back_end_timeout, problem)
-                  : StartBackEnd(options, process, problem);
-  if (!socket.valid()) return Fail("no back-end: " + problem);
+// Every front-end brings descriptors for its rings and its memory.
+void RaiseDescriptorLimit() {
+  rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+// Null: `problem` says why there is none.
+std::unique_ptr<BackEnd> FindBackEnd(const Options& options, int signals, BackEndProcess& process,
+                                     std::string& problem) {
+  Fd socket = options.command.empty() ? ConnectWhenThere(options.back_end_socket,
+                                                         options.back_end_timeout, signals, problem)
+                                      : StartBackEnd(options, process, problem);
+  if (!socket.valid()) return nullptr;
   auto back_end = std::make_unique<BackEnd>(std::move(socket));
   problem = back_end->Negotiate(static_cast<int>(options.back_end_timeout.count()));
-  if (!problem.empty()) return Fail("the back-end is of no use: " + problem);
+  if (problem.empty()) return back_end;
+  back_end.reset();
+  if (const auto ended = process.AwaitEnd(); ended.has_value()) problem += " (" + *ended + ")";
+  return nullptr;
+}
 
+std::string DirectoryOf(const std::string& path) { return path.substr(0, path.rfind('/') + 1); }
+
+int Keep(const Options& options) {
+  RaiseDescriptorLimit();
+  const Fd signals(BlockSignals());
+  BackEndProcess process;
+  // Whatever can be wrong here is found before the back-end's one connection is used up.
   Listener endpoint;
   Listener control_listener;
-  problem = endpoint.Open(options.socket_path, SOCK_STREAM, options.socket_mode);
+  std::string problem = endpoint.Open(options.socket_path, SOCK_STREAM, options.socket_access);
   if (problem.empty()) {
-    problem = control_listener.Open(options.control_socket, SOCK_SEQPACKET, 0600);
+    // Whoever may not use it is turned away by user id.
+    const mode_t mode = options.control_uids.size() > OwnControlUids().size() ? 0666 : 0600;
+    problem = control_listener.Open(options.control_socket, SOCK_SEQPACKET, {mode, std::nullopt});
   }
   if (!problem.empty()) return Fail(problem);
+  std::unique_ptr<BackEnd> back_end = FindBackEnd(options, signals.get(), process, problem);
+  if (back_end == nullptr) return Fail("no back-end: " + problem);
 
   Session session({options.drain_limit, process.pid()}, std::move(back_end));
   Control control(&control_listener, &session, options.control_uids, vuf::kVersion);
-  const Fd signals(BlockSignals());
-  if (options.sandbox) problem = EnterSandbox();
+  if (options.sandbox) {
+    problem = EnterSandbox(
+        {{DirectoryOf(options.socket_path), DirectoryOf(options.control_socket)}, process.pid()});
+  } else {
+    Log(Level::kWarning, "runs without its sandbox");
+  }
   if (!problem.empty()) return Fail("no sandbox: " + problem);
-  if (!options.sandbox) Log(Level::kWarning, "runs without its sandbox");
 
   fprintf(stderr, "vuf-keeper: ready\n");
   TellServiceManager();

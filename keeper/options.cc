@@ -1,7 +1,9 @@
 #include "keeper/options.h"
 
+#include <grp.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -24,17 +26,17 @@ started: {fd} in its arguments becomes the number of the descriptor it listens o
   --back-end-timeout-ms N    how long to wait for it (1 to 600000; 5000)
   --drain-limit-ms N         how long a stop waits for requests under way (1 to 60000; 500)
   --socket-mode MODE         permissions of the endpoint, octal (0660)
+  --socket-group GROUP       group of the endpoint, name or number (the keeper's own)
   --allow-control-uid UID    who else may use the control socket; repeatable (own user and root)
   --log-level LEVEL          error, warning, info or debug (info)
   --no-sandbox               for debugging
   --version, --help
 
-Ends with 0 when the QEMU that has the session leaves, 3 when the back-end does.
+Exit status: 0 the QEMU that has the session has left or a signal asked for the end, 1 error,
+2 usage, 3 the back-end is gone.
 )";
 
 namespace {
-
-constexpr size_t kMaxSocketPath = 107;
 
 std::optional<uint64_t> Number(const std::string& text, int base, uint64_t low, uint64_t high) {
   if (text.empty() || text.size() > 10) return std::nullopt;
@@ -85,6 +87,22 @@ Set LogLevel(Level& out) {
   };
 }
 
+Set Group(std::optional<gid_t>& out) {
+  return [&out](const std::string& value) -> std::string {
+    const std::optional<uint64_t> number = Number(value, 10, 0, UINT32_MAX - 1);
+    const group* const found = number.has_value() ? nullptr : getgrnam(value.c_str());
+    if (!number.has_value() && found == nullptr) return "a group of this host";
+    out = found != nullptr ? found->gr_gid : static_cast<gid_t>(*number);
+    return "";
+  };
+}
+
+bool HasPlaceForDescriptor(const std::vector<std::string>& command) {
+  return std::any_of(command.begin(), command.end(), [](const std::string& argument) {
+    return argument.find("{fd}") != std::string::npos;
+  });
+}
+
 std::map<std::string, Set> Setters(Options& out) {
   return {
       {"--socket-path", Path(out.socket_path)},
@@ -93,11 +111,12 @@ std::map<std::string, Set> Setters(Options& out) {
       {"--back-end-timeout-ms", Milliseconds(600000, out.back_end_timeout)},
       {"--drain-limit-ms", Milliseconds(60000, out.drain_limit)},
       {"--log-level", LogLevel(out.log_level)},
+      {"--socket-group", Group(out.socket_access.group)},
       {"--socket-mode",
        [&out](const std::string& value) -> std::string {
          const std::optional<uint64_t> mode = Number(value, 8, 0, 0777);
          if (!mode.has_value()) return "an octal number from 0 to 0777";
-         out.socket_mode = static_cast<mode_t>(*mode);
+         out.socket_access.mode = static_cast<mode_t>(*mode);
          return "";
        }},
       {"--allow-control-uid",
@@ -116,6 +135,9 @@ std::string CheckWhole(const Options& options) {
   if (options.back_end_socket.empty() == options.command.empty()) {
     return "give either --back-end-socket or, after --, a program to start";
   }
+  if (!options.command.empty() && !HasPlaceForDescriptor(options.command)) {
+    return "the program after -- needs an argument with {fd}, such as --fd={fd}";
+  }
   if (options.socket_path == options.control_socket ||
       options.socket_path == options.back_end_socket ||
       options.control_socket == options.back_end_socket) {
@@ -126,9 +148,11 @@ std::string CheckWhole(const Options& options) {
 
 }  // namespace
 
+std::set<uid_t> OwnControlUids() { return {0, getuid()}; }
+
 std::string ParseOptions(const std::vector<std::string>& arguments, Options& out) {
   const std::map<std::string, Set> setters = Setters(out);
-  out.control_uids = {0, getuid()};
+  out.control_uids = OwnControlUids();
   for (size_t i = 0; i < arguments.size(); ++i) {
     if (arguments[i] == "--") {
       out.command.assign(arguments.begin() + static_cast<ptrdiff_t>(i) + 1, arguments.end());

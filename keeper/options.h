@@ -5,11 +5,13 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "keeper/log.h"
+#include "keeper/sockets.h"
 
 namespace vuf::keeper {
 
@@ -23,7 +25,7 @@ struct Options {
   std::chrono::milliseconds drain_limit{500};
   // Who may use the control socket.
   std::set<uid_t> control_uids;
-  mode_t socket_mode = 0660;
+  SocketAccess socket_access{0660, std::nullopt};
   Level log_level = Level::kInfo;
   bool sandbox = true;
   // Print and end.
@@ -33,6 +35,9 @@ struct Options {
 
 // Returns what is wrong, naming option, value and what is allowed; "" when `out` is filled.
 std::string ParseOptions(const std::vector<std::string>& arguments, Options& out);
+
+// Who may always use the control socket: the keeper's own user and root.
+std::set<uid_t> OwnControlUids();
 
 extern const char kUsage[];
 

@@ -2,13 +2,24 @@
 #ifndef VUFD_KEEPER_SANDBOX_H_
 #define VUFD_KEEPER_SANDBOX_H_
 
+#include <sys/types.h>
+
 #include <string>
+#include <vector>
 
 namespace vuf::keeper {
 
-// For good: no new privileges, no capabilities, only the system calls that a keeper makes (any
-// other ends it). Returns what failed, or "".
-std::string EnterSandbox();
+struct SandboxOptions {
+  // Names in these directories may be removed.
+  std::vector<std::string> directories;
+  // The one process that may be signalled, besides the keeper. 0: none.
+  pid_t child = 0;
+};
+
+// For good: no new privileges, no capabilities, only the system calls that a keeper makes. Those
+// that a C library makes in passing fail, any other ends the keeper. What is left to do with names
+// of files is bounded by Landlock where the kernel has it. Returns what failed, or "".
+std::string EnterSandbox(const SandboxOptions& options);
 
 }  // namespace vuf::keeper
 
