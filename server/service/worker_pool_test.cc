@@ -10,22 +10,24 @@
 namespace vuf {
 namespace {
 
-// Keeps one thread of a pool busy until released.
+// Keeps one thread of a pool busy until released. The thread may wake after the blocker is gone, so it
+// touches nothing of it but the two shared states.
 class Blocker {
  public:
   explicit Blocker(WorkerPool& pool) {
+    auto running = std::make_shared<std::promise<void>>();
     EXPECT_TRUE(pool.Submit({absl::InfiniteFuture(), nullptr,
-                             [this](const absl::Status&) {
-                               running_.set_value();
-                               release_.get_future().wait();
+                             [running, released = release_.get_future().share()](auto&) {
+                               running->set_value();
+                               released.wait();
                              }})
                     .ok());
-    running_.get_future().wait();
+    running->get_future().wait();
   }
   void Release() { release_.set_value(); }
 
  private:
-  std::promise<void> running_, release_;
+  std::promise<void> release_;
 };
 
 TEST(WorkerPoolTest, Runs) {
