@@ -147,6 +147,11 @@ size_t Utf8CharacterLength(absl::string_view text) {
   return length;
 }
 
+const std::string& MonitorOf(const v1::Destination& destination) {
+  return destination.has_sequential() ? destination.sequential().qmp_socket()
+                                      : destination.same_host().qmp_socket();
+}
+
 google::protobuf::Timestamp ToProto(absl::Time time) {
   google::protobuf::Timestamp out;
   const int64_t seconds = absl::ToUnixSeconds(time);

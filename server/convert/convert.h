@@ -12,6 +12,7 @@
 #include "server/model/back_end.h"
 #include "server/model/verdict.h"
 #include "server/model/vm.h"
+#include "vuf/v1/migration.pb.h"
 #include "vuf/v1/verdict.pb.h"
 #include "vuf/v1/vm.pb.h"
 
@@ -22,6 +23,9 @@ size_t Utf8CharacterLength(absl::string_view text);
 // `text` with every malformed byte replaced by U+FFFD. What comes from a path, a command line or a
 // monitor need not be UTF-8, and one bad byte would make the whole answer impossible to parse.
 std::string ValidUtf8(absl::string_view text);
+
+// Where the destination's QMP socket is, or will be; "" when none is named.
+const std::string& MonitorOf(const v1::Destination& destination);
 
 // Out of range (absl's infinities too): the nearest that the message can hold.
 google::protobuf::Timestamp ToProto(absl::Time time);

@@ -89,7 +89,7 @@ void KeeperSessionRows(RuleRows& rows) {
   Add(rows, "permitted to another", Both([](KeeperFacts& k) { k.permit = "m2"; }), {"KEEPER_BUSY"});
   Add(rows, "own permit, but not sequential",
       [](Facts& f) {
-        f.request.own_permit = "m1";
+        f.request.own_permits["fs0"] = "m1";
         SetBoth(f, [](KeeperFacts& k) {
           k.phase = Phase::kArmed;
           k.permit = "m1";

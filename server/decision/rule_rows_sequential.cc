@@ -68,7 +68,7 @@ void SequentialRows(RuleRows& rows) {
   Add(rows, FirstStage, "old", [](Facts& f) { Be(Src(f)).keeper.observed_at -= absl::Minutes(1); },
       {"EVIDENCE_STALE"});
   Add(rows, FirstStage, "saved, and the destination does not show",
-      [](Facts& f) { f.request.own_permit = "m1"; }, {"DESTINATION_NOT_GIVEN"});
+      [](Facts& f) { f.request.own_permits["fs0"] = "m1"; }, {"DESTINATION_NOT_GIVEN"});
   Add(rows, SecondStage, "second stage", [](Facts&) {}, {});
   Add(rows, SecondStage, "second stage, not called so",
       [](Facts& f) {
@@ -84,9 +84,12 @@ void SequentialRows(RuleRows& rows) {
   }
   Add(rows, SecondStage, "other permit", [](Facts& f) { Keeper(Dst(f)).permit = "m2"; },
       {"KEEPER_PERMIT_LOST"});
+  Add(rows, SecondStage, "another device's permit",
+      [](Facts& f) { f.request.own_permits = {{"fs1", Keeper(Dst(f)).permit}}; },
+      {"KEEPER_PERMIT_LOST"});
   Add(rows, SecondStage, "no permit",
       [](Facts& f) {
-        f.request.own_permit.clear();
+        f.request.own_permits.clear();
         Keeper(Dst(f)).permit.clear();
       },
       {"KEEPER_PERMIT_LOST"});

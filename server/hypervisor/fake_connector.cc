@@ -196,7 +196,8 @@ const FakeVm& FakeConnector::At(const std::string& vm) const {
 
 FakeVm* FakeConnector::DestinationOf(const FakeVm& source) {
   const auto it = vms_.find(source.destination);
-  return it == vms_.end() || !it->second.gone.ok() ? nullptr : &it->second;
+  const bool there = it != vms_.end() && it->second.gone.ok() && !source.to_file;
+  return there ? &it->second : nullptr;
 }
 
 void FakeConnector::RunHook(const std::string& vm, FakeCall call) {

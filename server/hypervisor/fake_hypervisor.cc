@@ -1,6 +1,7 @@
 #include "server/hypervisor/fake_hypervisor.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <utility>
@@ -15,6 +16,11 @@ namespace {
 absl::Status CheckStream(int fd) {
   if (fcntl(fd, F_GETFD) >= 0) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat("stream_fd ", fd, " is not an open descriptor"));
+}
+
+bool IsFile(int fd) {
+  struct stat info;
+  return fstat(fd, &info) == 0 && S_ISREG(info.st_mode);
 }
 
 }  // namespace
@@ -99,14 +105,18 @@ absl::StatusOr<MigrationSettings> FakeHypervisor::Configure(const MigrationSetti
 
 absl::Status FakeHypervisor::PrepareIncoming(int stream_fd, absl::Time deadline) {
   if (absl::Status stream = CheckStream(stream_fd); !stream.ok()) return stream;
-  return Call(FakeCall::kPrepareIncoming, deadline,
-              [](FakeVm& vm) { return vm.PrepareIncoming(); });
+  return Call(FakeCall::kPrepareIncoming, deadline, [stream_fd](FakeVm& vm) {
+    absl::Status prepared = vm.PrepareIncoming();
+    if (prepared.ok() && IsFile(stream_fd)) FakeLoadFile(vm);
+    return prepared;
+  });
 }
 
 absl::Status FakeHypervisor::StartOutgoing(int stream_fd, absl::Time deadline) {
   if (absl::Status stream = CheckStream(stream_fd); !stream.ok()) return stream;
   return Call(FakeCall::kStartOutgoing, deadline,
-              [this](FakeVm& vm) ABSL_EXCLUSIVE_LOCKS_REQUIRED(world_->mu_) {
+              [this, stream_fd](FakeVm& vm) ABSL_EXCLUSIVE_LOCKS_REQUIRED(world_->mu_) {
+                vm.to_file = IsFile(stream_fd);
                 return FakeStart(vm, world_->DestinationOf(vm));
               });
 }

@@ -59,6 +59,8 @@ struct FakeVm {
   // Monitor path of the VM that StartOutgoing reaches.
   std::string destination;
   bool incoming_prepared = false;
+  // The stream goes to a file, so nobody is at its other end.
+  bool to_file = false;
   // Where `failed` and `cancelled` return to.
   std::string run_state_before;
   std::vector<MonitorEvent> events;
@@ -88,6 +90,8 @@ struct FakeVm {
 bool FakeInProgress(const FakeVm& vm);
 // `destination` may be null: nobody is at the other end of the stream.
 absl::Status FakeStart(FakeVm& source, FakeVm* destination);
+// What PrepareIncoming leads to when the stream is a file; the VM's own outcome says how it goes.
+void FakeLoadFile(FakeVm& vm);
 void FakeConverge(FakeVm& source, FakeVm* destination);
 absl::Status FakeContinue(FakeVm& source, FakeVm* destination);
 void FakeCancel(FakeVm& source, FakeVm* destination);

@@ -62,10 +62,11 @@ class Hypervisor {
   // Sets `settings`, and returns what those same settings were before.
   virtual absl::StatusOr<MigrationSettings> Configure(const MigrationSettings& settings,
                                                       absl::Time deadline) = 0;
-  // Hands `stream_fd` (a connected socket; a duplicate is sent) to QEMU and tells it to wait for
-  // the guest on it, with exit-on-error off.
+  // Hands `stream_fd` (a duplicate is sent) to QEMU and tells it to receive the guest from it, with
+  // exit-on-error off: a connected socket, or a regular file that is open for reading only.
   virtual absl::Status PrepareIncoming(int stream_fd, absl::Time deadline) = 0;
-  // Hands `stream_fd` to QEMU and starts the migration. OK means accepted, no more.
+  // Hands `stream_fd` to QEMU and starts the migration: a connected socket, or a regular file that
+  // is open for writing only. OK means accepted, no more.
   virtual absl::Status StartOutgoing(int stream_fd, absl::Time deadline) = 0;
   // The next event not yet returned, or an empty one at `deadline`. Events before the first call
   // are kept (bounded; an overflow is an error, never a silent gap).

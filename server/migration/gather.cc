@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <future>
-#include <initializer_list>
 #include <set>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "server/profile/profile.h"
@@ -33,7 +33,7 @@ std::string DeclaredProfile(const Registry::Snapshot& registry, const std::strin
 }
 
 // Wherever the devices of these VMs may have their back-ends.
-std::set<std::string> SocketsOf(std::initializer_list<const VmFacts*> vms) {
+std::set<std::string> SocketsOf(const std::vector<const VmFacts*>& vms) {
   std::set<std::string> sockets;
   for (const VmFacts* vm : vms) {
     if (!vm->devices.known()) continue;
@@ -145,16 +145,31 @@ Gathered Gatherer::Gather(const GatherRequest& request, absl::Time deadline) {
 }
 
 Facts Gatherer::GatherAgain(const GatherRequest& request, Hypervisor& source,
-                            Hypervisor& destination, absl::Time deadline) {
+                            Hypervisor* destination, absl::Time deadline) {
   Facts facts;
-  std::future<VmFacts> other = std::async(std::launch::async, [&] {
-    return ObserveAgain(request.destination_socket.value_or(""), destination, deadline);
-  });
+  std::future<VmFacts> other;
+  if (destination != nullptr) {
+    other = std::async(std::launch::async, [&] {
+      return ObserveAgain(request.destination_socket.value_or(""), *destination, deadline);
+    });
+  }
   facts.source = ObserveAgain(request.source_socket, source, deadline);
-  facts.destination = other.get();
-  const std::set<std::string> used = SocketsOf({&facts.source, &*facts.destination});
+  std::vector<const VmFacts*> vms = {&facts.source};
+  if (other.valid()) vms.push_back(&facts.destination.emplace(other.get()));
+  const std::set<std::string> used = SocketsOf(vms);
   AddCommon(request, facts, &used);
   return facts;
+}
+
+Gathered Gatherer::GatherDestination(const GatherRequest& request, const VmFacts& source,
+                                     absl::Time deadline) {
+  Gathered gathered;
+  gathered.facts.source = source;
+  Side side = ObserveSide(request.destination_socket.value_or(""), deadline);
+  gathered.facts.destination = std::move(side.facts);
+  gathered.destination = std::move(side.hypervisor);
+  AddCommon(request, gathered.facts);
+  return gathered;
 }
 
 VmFacts Gatherer::ObserveVm(const std::string& qmp_socket, absl::Time deadline) {

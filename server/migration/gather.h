@@ -52,8 +52,12 @@ class Gatherer {
   Gathered Gather(const GatherRequest& request, absl::Time deadline);
   // The same for connections that are open already (the check at pre-switchover), with no more of
   // the registry than the endpoints of these devices: the guest is stopped meanwhile.
-  Facts GatherAgain(const GatherRequest& request, Hypervisor& source, Hypervisor& destination,
+  // A null `destination`: the request has none.
+  Facts GatherAgain(const GatherRequest& request, Hypervisor& source, Hypervisor* destination,
                     absl::Time deadline);
+  // The second stage of a sequential migration: `source` is what was recorded of it.
+  Gathered GatherDestination(const GatherRequest& request, const VmFacts& source,
+                             absl::Time deadline);
   Evidence<std::string> BootId() { return discovery_->BootId(); }
   // One VM, with its back-ends and their profiles.
   VmFacts ObserveVm(const std::string& qmp_socket, absl::Time deadline);

@@ -101,7 +101,7 @@ TEST_F(GatherTest, LooksAgainThroughTheSameConnections) {
   Gathered gathered = Gather();
   world_.host.SetBackEnd(kSourceFs, TestBackEnd(kSourceFs, 300));
   const Facts again = world_.gatherer->GatherAgain(
-      request_, *gathered.source, *gathered.destination, absl::Now() + absl::Seconds(5));
+      request_, *gathered.source, gathered.destination.get(), absl::Now() + absl::Seconds(5));
   EXPECT_EQ(again.source.devices.value->front().back_end.process.value->pid, 300);
   EXPECT_EQ(world_.qemu.CallCount(kSource, FakeCall::kConnect), 1);
 }
@@ -119,7 +119,7 @@ TEST_F(GatherTest, TheSecondLookCopiesTheEndpointsOfTheseDevicesOnly) {
   Gathered gathered = Gather();
   EXPECT_THAT(gathered.facts.endpoints, SizeIs(3));
   const Facts again = world_.gatherer->GatherAgain(
-      request_, *gathered.source, *gathered.destination, absl::Now() + absl::Seconds(5));
+      request_, *gathered.source, gathered.destination.get(), absl::Now() + absl::Seconds(5));
   ASSERT_THAT(again.endpoints, SizeIs(2));
   EXPECT_EQ(again.endpoints[0].name, "endpoints/a");
   EXPECT_EQ(again.endpoints[1].name, "endpoints/b");

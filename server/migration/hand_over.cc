@@ -2,6 +2,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "server/convert/convert.h"
+#include "server/migration/state_file.h"
 
 namespace vuf {
 namespace {
@@ -41,7 +43,7 @@ std::string NotStarted(const std::string& destination_socket, const absl::Status
 
 std::string RecordNewMonitor(Registry& registry, const Clock& clock,
                              const v1::Migration& migration) {
-  const std::string& socket = migration.destination().same_host().qmp_socket();
+  const std::string& socket = MonitorOf(migration.destination());
   const absl::Status status = registry
                                   .UpdateVm(
                                       migration.vm(),
@@ -66,6 +68,12 @@ std::string QuitSource(Monitor& source) {
   if (quit.ok()) return "";
   return absl::StrCat(" The source QEMU (", source.socket(), ") did not quit: ", quit.message(),
                       ". It is stopped and must never be resumed.");
+}
+
+std::string ForgetSaved(SavedGuests& saved, const std::string& vm, const std::string& state_file) {
+  absl::Status gone = saved.Erase(vm);
+  if (gone.ok()) gone = StateFile::Remove(state_file);
+  return gone.ok() ? "" : absl::StrCat(" Of no use any more, but left: ", gone.message(), ".");
 }
 
 }  // namespace vuf

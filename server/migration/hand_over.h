@@ -8,6 +8,7 @@
 #include "absl/time/time.h"
 #include "server/base/clock.h"
 #include "server/migration/monitor.h"
+#include "server/migration/saved_guests.h"
 #include "server/registry/registry.h"
 #include "vuf/v1/migration.pb.h"
 
@@ -24,10 +25,12 @@ absl::Status StartDestination(Monitor& destination, const Clock& clock, absl::Ti
 // The message for when StartDestination failed.
 std::string NotStarted(const std::string& destination_socket, const absl::Status& why);
 
-// Both return what went wrong, in words with a leading space, or "".
+// These return what went wrong, in words with a leading space, or "".
 std::string RecordNewMonitor(Registry& registry, const Clock& clock,
                              const v1::Migration& migration);
 std::string QuitSource(Monitor& source);
+// Of a guest that is no longer in its state file: the record of it, and the file.
+std::string ForgetSaved(SavedGuests& saved, const std::string& vm, const std::string& state_file);
 
 }  // namespace vuf
 

@@ -158,7 +158,9 @@ void CompareVms(const VmFacts& before, const VmFacts& now, Comparison& compare) 
 
 void CompareEndpoints(const Facts& before, const Facts& now, std::vector<std::string>& changes) {
   std::set<std::string> used;
-  for (const VmFacts* vm : {&before.source, &*before.destination}) {
+  std::vector<const VmFacts*> vms = {&before.source};
+  if (before.destination.has_value()) vms.push_back(&*before.destination);
+  for (const VmFacts* vm : vms) {
     if (!vm->devices.known()) continue;
     for (const FsDeviceFacts& device : *vm->devices.value) {
       if (device.back_end.socket.known()) used.insert(device.back_end.socket.value->path);
@@ -177,11 +179,19 @@ void CompareEndpoints(const Facts& before, const Facts& now, std::vector<std::st
   }
 }
 
+void CompareDestinations(const VmFacts& before, const VmFacts& now,
+                         std::vector<std::string>& changes) {
+  Comparison destination("destination", changes);
+  CompareVms(before, now, destination);
+  if (now.monitor.known()) destination.MustBe("the run state", "inmigrate", now.run_state);
+}
+
 }  // namespace
 
 std::vector<std::string> ChangesSince(const Facts& decided, const Facts& now) {
   std::vector<std::string> changes;
-  if (!decided.destination.has_value() || !now.destination.has_value()) {
+  const bool sequential = decided.request.sequential;
+  if (!sequential && (!decided.destination.has_value() || !now.destination.has_value())) {
     return {"destination: it is not known"};
   }
   Comparison host("host", changes);
@@ -192,11 +202,7 @@ std::vector<std::string> ChangesSince(const Facts& decided, const Facts& now) {
     source.MustBe("the run state", "finish-migrate", now.source.run_state);
     source.MustBe("the migration status", "pre-switchover", now.source.migration_status);
   }
-  Comparison destination("destination", changes);
-  CompareVms(*decided.destination, *now.destination, destination);
-  if (now.destination->monitor.known()) {
-    destination.MustBe("the run state", "inmigrate", now.destination->run_state);
-  }
+  if (!sequential) CompareDestinations(*decided.destination, *now.destination, changes);
   CompareEndpoints(decided, now, changes);
   return changes;
 }

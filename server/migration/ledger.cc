@@ -94,8 +94,8 @@ absl::Status Ledger::CheckRoom(const v1::Migration& migration) const {
       return absl::AbortedError(absl::StrCat(name, " of ", migration.vm(), " is running (",
                                              StateName(other.state()), ")"));
     }
-    const std::string& socket = migration.destination().same_host().qmp_socket();
-    if (other.destination().same_host().qmp_socket() == socket) {
+    const std::string& socket = MonitorOf(migration.destination());
+    if (MonitorOf(other.destination()) == socket) {
       return absl::AbortedError(
           absl::StrCat("destination ", socket, " is taken by ", name, " of ", other.vm()));
     }

@@ -74,6 +74,8 @@ class Ledger {
   absl::StatusOr<v1::Migration> Cancel(const std::string& name);
   // Nothing is added any more, and everything before its commit is asked to stop.
   void StopAll();
+  // StopAll was called.
+  bool stopping() const;
 
  private:
   struct Entry {

@@ -1,15 +1,20 @@
 #include "server/migration/migrator.h"
 
 #include <map>
+#include <optional>
 #include <thread>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
+#include "server/base/migration_state.h"
 #include "server/base/mutex.h"
 #include "server/migration/ledger.h"
 #include "server/migration/run.h"
+#include "server/migration/saved_guests.h"
+#include "server/migration/sequential_load.h"
 #include "server/migration/settle.h"
+#include "server/migration/state_file.h"
 
 namespace vuf {
 namespace {
@@ -19,6 +24,7 @@ class MigratorImpl : public Migrator {
   MigratorImpl(Gatherer* gatherer, HypervisorConnector* connector, Registry* registry, Store* store,
                const Clock* clock, const Options& options, Observer observer)
       : ledger_(store, clock, {options.max_concurrent, options.history_limit}, std::move(observer)),
+        saved_guests_(store),
         parts_{gatherer,
                connector,
                registry,
@@ -28,12 +34,16 @@ class MigratorImpl : public Migrator {
                options.qmp_timeout,
                options.settle_timeout,
                options.default_timeout,
-               options.keepers} {}
+               options.keepers,
+               &saved_guests_} {}
   ~MigratorImpl() override { MigratorImpl::Shutdown(); }
 
   absl::Status Start() {
     if (absl::Status loaded = ledger_.Load(); !loaded.ok()) return loaded;
+    if (absl::Status loaded = saved_guests_.Load(); !loaded.ok()) return loaded;
     SettleUnfinished(parts_);
+    // What waits for a destination goes on waiting.
+    for (const v1::Migration& migration : ledger_.Unfinished()) Launch(migration, "");
     return absl::OkStatus();
   }
 
@@ -60,7 +70,15 @@ class MigratorImpl : public Migrator {
   // False: Shutdown no longer waits for new threads.
   bool Launch(const v1::Migration& migration, const std::string& source_socket);
 
+  // Why this VM's guest, which may be in a file, cannot be migrated so.
+  absl::Status CheckSaved(const v1::Migration& migration) const;
+  // A new migration of a guest that is in a file already.
+  absl::Status TakeUp(const record::v1::SavedGuest& guest, const std::string& name);
+  // What one migration's thread does.
+  void Go(const v1::Migration& migration, const std::string& source_socket);
+
   Ledger ledger_;
+  SavedGuests saved_guests_;
   const RunParts parts_;
   Mutex mu_;
   std::map<std::string, std::thread> threads_ ABSL_GUARDED_BY(mu_);
@@ -80,6 +98,7 @@ absl::StatusOr<v1::Migration> MigratorImpl::Create(v1::Migration migration, cons
     return absl::NotFoundError(
         absl::StrCat("migration.vm: there is no VM \"", migration.vm(), "\""));
   }
+  if (absl::Status possible = CheckSaved(migration); !possible.ok()) return possible;
   added = ledger_.Add(std::move(migration), key);
   if (!added.ok()) return added.status();
   if (!added->replayed && !Launch(added->migration, vm->second.qmp_socket())) {
@@ -90,11 +109,63 @@ absl::StatusOr<v1::Migration> MigratorImpl::Create(v1::Migration migration, cons
   return added->migration;
 }
 
+absl::Status MigratorImpl::CheckSaved(const v1::Migration& migration) const {
+  const std::optional<record::v1::SavedGuest> guest = saved_guests_.Get(migration.vm());
+  const std::string& file = migration.destination().sequential().state_file();
+  if (!guest.has_value()) {
+    if (!migration.destination().has_sequential()) return absl::OkStatus();
+    const absl::Status free = StateFile::CheckNew(file);
+    return absl::Status(free.code(), absl::StrCat("migration.destination.sequential.state_file: ",
+                                                  free.message()));
+  }
+  // Of one that is running, the ledger says so.
+  if (file == guest->state_file() || !ledger_.RunningOf(migration.vm()).empty()) {
+    return absl::OkStatus();
+  }
+  return absl::FailedPreconditionError(absl::StrCat(
+      "migration.destination: the guest of ", migration.vm(), " is in ", guest->state_file(),
+      " since ", guest->migration(), " saved it there, and runs nowhere: only a sequential migration ",
+      "with that state_file can bring it up"));
+}
+
+// With a guest in a file there is no source: the migration goes on from there.
+void MigratorImpl::Go(const v1::Migration& migration, const std::string& source_socket) {
+  std::optional<record::v1::SavedGuest> guest = saved_guests_.Get(migration.vm());
+  if (guest.has_value() &&
+      guest->state_file() != migration.destination().sequential().state_file()) {
+    return ledger_.End(migration.name(), v1::Migration::STATE_FAILED,
+                       absl::StrCat("the guest is in ", guest->state_file(), " and runs nowhere"));
+  }
+  if (!guest.has_value()) {
+    Run(parts_, migration, source_socket).Go();
+    guest = saved_guests_.Get(migration.vm());
+  }
+  absl::StatusOr<v1::Migration> now = ledger_.Get(migration.name());
+  if (!now.ok() || IsFinal(now->state()) || !guest.has_value()) return;
+  if (now->state() != v1::Migration::STATE_AWAITING_DESTINATION) {
+    const absl::Status advanced = TakeUp(*guest, now->name());
+    if (!advanced.ok()) {
+      return ledger_.End(now->name(), v1::Migration::STATE_FAILED, std::string(advanced.message()));
+    }
+    now = ledger_.Get(migration.name());
+  }
+  SequentialLoad(parts_, *now, *guest).Go();
+}
+
+absl::Status MigratorImpl::TakeUp(const record::v1::SavedGuest& guest, const std::string& name) {
+  if (!ledger_.ClaimCommit(name)) return absl::CancelledError("cancelled; the state file was kept");
+  return ledger_.Advance(name, v1::Migration::STATE_AWAITING_DESTINATION,
+                         [&](v1::Migration& migration) {
+                           *migration.mutable_source_qemu() = guest.source_qemu();
+                           *migration.mutable_permits() = guest.permits();
+                         });
+}
+
 bool MigratorImpl::Launch(const v1::Migration& migration, const std::string& source_socket) {
   MutexLock lock(&mu_);
   if (shut_down_) return false;
   threads_[migration.name()] = std::thread([this, migration, source_socket] {
-    Run(parts_, migration, source_socket).Go();
+    Go(migration, source_socket);
     MutexLock done(&mu_);
     finished_.push_back(migration.name());
   });

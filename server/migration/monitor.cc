@@ -72,7 +72,7 @@ absl::Status Monitor::CheckProcess() {
                                                socket_, ": ", facts->process.detail));
   }
   if (*facts->process.value == *expected_) return absl::OkStatus();
-  return absl::UnavailableError(absl::StrCat("another QEMU answers at ", socket_, " now: pid ",
+  return absl::AbortedError(absl::StrCat("another QEMU answers at ", socket_, " now: pid ",
                                              facts->process.value->pid, " instead of ",
                                              expected_->pid, "; the one that was there is gone"));
 }

@@ -52,6 +52,8 @@ class Monitor {
   absl::StatusOr<MonitorEvent> Await(absl::Duration at_most);
   absl::Status Do(Hypervisor::Act act);
 
+  // Leaves the monitor to others.
+  void Release() { hypervisor_.reset(); }
   // Lets go of the old connection first: a monitor serves one client.
   absl::Status Reconnect();
   // Until QEMU answers, or `limit`: its migration and its run state, read together.

@@ -2,7 +2,6 @@
 
 #include <sys/random.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <set>
@@ -90,29 +89,36 @@ absl::Status PlanDevice(const std::string& device, Mode mode, const BackEndFacts
                                  : "two keepers cannot hand over without state");
 }
 
+// The device at the destination. In a sequential migration, which has none yet and whose session
+// stays where it is, the device itself.
+const FsDeviceFacts* Counterpart(const Facts& decided, const FsDeviceFacts& device) {
+  if (decided.request.sequential) return &device;
+  if (!decided.destination.has_value() || !decided.destination->devices.known()) return nullptr;
+  for (const FsDeviceFacts& one : *decided.destination->devices.value) {
+    if (one.qom_path == device.qom_path) return &one;
+  }
+  return nullptr;
+}
+
 }  // namespace
 
 absl::StatusOr<std::vector<PermitAt>> PlanPermits(const Facts& decided, const Verdict& verdict,
                                                   const std::string& migration) {
   std::vector<PermitAt> plan;
-  if (!decided.source.devices.known() || !decided.destination.has_value() ||
-      !decided.destination->devices.known()) {
-    return plan;
-  }
+  if (!decided.source.devices.known()) return plan;
   const absl::StatusOr<std::string> id = NewId(migration);
   if (!id.ok()) return id.status();
   int number = 0;
   for (const FsDeviceFacts& device : *decided.source.devices.value) {
-    const std::vector<FsDeviceFacts>& others = *decided.destination->devices.value;
-    const auto other = std::find_if(others.begin(), others.end(), [&](const FsDeviceFacts& one) {
-      return one.qom_path == device.qom_path;
-    });
-    if (other == others.end()) continue;
+    const FsDeviceFacts* other = Counterpart(decided, device);
+    if (other == nullptr) continue;
     if (!IsKept(device.back_end) && !IsKept(other->back_end)) continue;
     absl::Status planned =
         PlanDevice(device.subject(), ModeOf(verdict, device.subject()), device.back_end,
                    other->back_end, absl::StrCat(*id, number++), plan);
     if (!planned.ok()) return planned;
+    // Who will load is not known before the source has left.
+    if (decided.request.sequential) plan.back().permit.destination_inode = 0;
   }
   return plan;
 }
@@ -130,6 +136,7 @@ std::vector<PermitAt> PermitsOf(const v1::Migration& migration) {
     // The source's comes first, and only STATEFUL has another one.
     const bool first = seen.insert(record.permit()).second;
     at.permit.direction = first ? Direction::kOutgoing : Direction::kIncoming;
+    at.permit.source_inode = record.source_inode();
     at.armed = true;
     permits.push_back(std::move(at));
   }
@@ -148,6 +155,7 @@ void RecordPermits(const std::vector<PermitAt>& permits, v1::Migration& migratio
     record.set_permit(at.permit.permit);
     record.set_mode(at.permit.mode == Mode::kStateless ? v1::MIGRATION_MODE_STATELESS
                                                        : v1::MIGRATION_MODE_STATEFUL);
+    record.set_source_inode(at.permit.source_inode);
   }
 }
 

@@ -143,16 +143,36 @@ std::vector<std::string> Permits::NotArmed(const Facts& now) const {
   return changes;
 }
 
-absl::Status Permits::CheckLoaded() {
+absl::Status Permits::CheckPhases(const std::function<Phase(const PermitAt&)>& wanted) {
   for (const PermitAt& at : permits_) {
     const absl::StatusOr<KeeperFacts> facts =
         keepers_->Look(at.keeper, clock_->Now() + call_timeout_);
     if (!facts.ok()) return AtKeeper(at, facts.status());
-    const Phase wanted = at.takes_over() ? Phase::kLoaded : Phase::kSaved;
-    if (facts->phase == wanted && facts->permit == at.permit.permit) continue;
+    if (facts->phase == wanted(at) && facts->permit == at.permit.permit) continue;
     return absl::FailedPreconditionError(
-        absl::StrCat("both QEMUs report success, but ", KeeperOf(at), " does not: ", Stands(*facts),
-                     "; expected \"", Name(wanted), "\" under permit ", at.permit.permit));
+        absl::StrCat("QEMU reports success, but ", KeeperOf(at), " does not: ", Stands(*facts),
+                     "; expected \"", Name(wanted(at)), "\" under permit ", at.permit.permit));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Permits::CheckLoaded() {
+  return CheckPhases(
+      [](const PermitAt& at) { return at.takes_over() ? Phase::kLoaded : Phase::kSaved; });
+}
+
+absl::Status Permits::CheckSaved() {
+  return CheckPhases([](const PermitAt&) { return Phase::kSaved; });
+}
+
+absl::Status Permits::NameDestination(const VmFacts& vm) {
+  for (PermitAt& at : permits_) {
+    const FsDeviceFacts* const device = Find(vm, at.device);
+    if (device == nullptr || !device->back_end.socket.known()) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("the destination's connection to ", KeeperOf(at), " is not known"));
+    }
+    at.permit.destination_inode = device->back_end.socket.value->peer_inode;
   }
   return absl::OkStatus();
 }

@@ -38,6 +38,10 @@ class Permits {
   std::vector<std::string> NotArmed(const Facts& now) const;
   // OK when every keeper has taken part: saved at the source's, loaded at the destination's.
   absl::Status CheckLoaded();
+  // OK when every keeper has issued its marker and nobody has presented it.
+  absl::Status CheckSaved();
+  // Names the destination of every permit: the connections of `vm`, the device of the same name.
+  absl::Status NameDestination(const VmFacts& vm);
   // OK when no keeper has the source's connection any more. An error as well without any permit:
   // then nobody can tell.
   absl::Status CheckSourcesGone();
@@ -61,6 +65,8 @@ class Permits {
  private:
   // Those in force with their keepers, separated by commas; or "".
   std::string InForce() const;
+  // OK when every keeper is in the phase that `wanted` gives for it, under its permit.
+  absl::Status CheckPhases(const std::function<KeeperFacts::Phase(const PermitAt&)>& wanted);
   absl::Status ArmOne(PermitAt& at, absl::Duration ttl);
   absl::Status FenceOne(const PermitAt& at, absl::Time deadline);
   // UNAVAILABLE or DEADLINE_EXCEEDED: try again. OK: not in force.

@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "server/migration/destination.h"
 
 namespace vuf {
 namespace {
@@ -16,19 +17,6 @@ Return SourceIsAt(const std::string& run_state, const ReturnOptions& options) {
   return {Return::Where::kSourceOther,
           absl::StrCat("The guest is at the source, but its run state is ", run_state,
                        " instead of ", options.run_state, "; vufd leaves it so.")};
-}
-
-// OK: the destination's QEMU is gone for certain, or has acknowledged that it goes.
-absl::Status QuitDestination(Monitor& destination) {
-  absl::Status quit = destination.Do(Hypervisor::Act::kQuit);
-  if (quit.ok()) return quit;
-  const absl::Status connected = destination.Reconnect();
-  // The socket file is gone, or nobody listens on it.
-  if (absl::IsNotFound(connected) || absl::IsFailedPrecondition(connected)) {
-    return absl::OkStatus();
-  }
-  if (!connected.ok()) return connected;
-  return destination.Do(Hypervisor::Act::kQuit);
 }
 
 // The destination runs the guest, or has run it: started without -S, or resumed by somebody else.
@@ -55,26 +43,30 @@ absl::Status ContSource(Monitor& source, const Clock& clock, absl::Time limit) {
   }
 }
 
+std::string QuitOrTrap(Monitor& destination) {
+  const absl::Status quit = QuitDestination(destination);
+  if (quit.ok()) return "";
+  return absl::StrCat(" The destination QEMU (", destination.socket(),
+                      ") did not confirm that it quits (", quit.message(),
+                      "): kill it before anything else; with `cont` it would be a second running "
+                      "copy.");
+}
+
 // The source has completed, and the destination has not been told to run. A destination that was
 // started with -S runs the guest only when somebody says `cont`; vufd has not, and never will once
 // this migration has ended. So resuming the source cannot make two running copies, not even when
 // the destination does not confirm that it quits; it is asked first because a complete copy that
 // waits for `cont` is a trap for people, and the message names the trap if it stays set.
-Return ResumeSource(Monitor& source, Monitor& destination, const Clock& clock,
+Return ResumeSource(Monitor& source, Monitor* destination, const Clock& clock,
                     const ReturnOptions& options) {
-  if (const std::string state = RunStateThatRan(destination); !state.empty()) {
+  const std::string ran = destination == nullptr ? "" : RunStateThatRan(*destination);
+  if (!ran.empty()) {
     return {Return::Where::kDestination,
-            absl::StrCat("The destination runs the guest already (run state ", state,
+            absl::StrCat("The destination runs the guest already (run state ", ran,
                          "), though vufd did not start it: the VM is there. The source is stopped "
                          "and must never be resumed.")};
   }
-  const absl::Status quit = QuitDestination(destination);
-  const std::string trap =
-      quit.ok() ? ""
-                : absl::StrCat(" The destination QEMU (", destination.socket(),
-                               ") did not confirm that it quits (", quit.message(),
-                               "): kill it before anything else; with `cont` it would be a second "
-                               "running copy.");
+  const std::string trap = destination == nullptr ? "" : QuitOrTrap(*destination);
   const std::string obstacle = options.before_resume ? options.before_resume() : "";
   if (!obstacle.empty()) {
     return {
@@ -110,7 +102,7 @@ bool MigrationUnderWay(const std::string& status) {
            status == "cancelled");
 }
 
-Return ReturnToSource(Monitor& source, Monitor& destination, const Clock& clock,
+Return ReturnToSource(Monitor& source, Monitor* destination, const Clock& clock,
                       const ReturnOptions& options) {
   std::string last;
   do {

@@ -45,8 +45,9 @@ struct ReturnOptions {
   std::function<std::string()> before_resume;
 };
 
-// Cancels what is under way at the source and waits until the guest is back.
-Return ReturnToSource(Monitor& source, Monitor& destination, const Clock& clock,
+// Cancels what is under way at the source and waits until the guest is back. A null `destination`:
+// nothing was ever told to one.
+Return ReturnToSource(Monitor& source, Monitor* destination, const Clock& clock,
                       const ReturnOptions& options);
 // What becomes of the permits then. Back at the source they are taken back, until `limit`. Where
 // the guest is not known they stay: the destination may need them. Returns what a person must know,

@@ -8,6 +8,7 @@
 #include "absl/strings/str_join.h"
 #include "server/base/log.h"
 #include "server/convert/convert.h"
+#include "server/migration/destination.h"
 #include "server/migration/explain.h"
 #include "server/migration/identity.h"
 
@@ -23,12 +24,20 @@ constexpr absl::Duration kLook = absl::Seconds(1);
 // not be delivered meanwhile either.
 constexpr absl::Duration kPatience = absl::Seconds(30);
 
-GatherRequest RequestOf(const v1::Migration& migration, const std::string& source_socket) {
+absl::Duration TimeoutOf(const v1::Migration& migration, absl::Duration by_default) {
+  return migration.has_timeout() ? FromProto(migration.timeout()) : by_default;
+}
+
+}  // namespace
+
+GatherRequest RunRequest(const v1::Migration& migration, const std::string& source_socket) {
   GatherRequest request;
   request.vm = migration.vm();
   request.source_socket = source_socket;
-  request.destination_socket = migration.destination().same_host().qmp_socket();
+  request.request.sequential = migration.destination().has_sequential();
   request.request.has_destination = true;
+  // What is at that path now, if anything, is not looked at before the source has left.
+  if (!request.request.sequential) request.destination_socket = MonitorOf(migration.destination());
   request.request.shared_ram = migration.ram_transfer() == v1::RAM_TRANSFER_SHARED;
   for (const int mode : migration.allowed_modes()) {
     if (mode == v1::MIGRATION_MODE_STATELESS) request.request.allow_stateless = true;
@@ -37,20 +46,17 @@ GatherRequest RequestOf(const v1::Migration& migration, const std::string& sourc
   return request;
 }
 
-absl::Duration TimeoutOf(const v1::Migration& migration, absl::Duration by_default) {
-  return migration.has_timeout() ? FromProto(migration.timeout()) : by_default;
+absl::Time DeadlineOf(const v1::Migration& migration, absl::Duration default_timeout) {
+  return FromProto(migration.create_time()) + TimeoutOf(migration, default_timeout);
 }
-
-}  // namespace
 
 Run::Run(const RunParts& parts, v1::Migration migration, const std::string& source_socket)
     : parts_(parts),
       migration_(std::move(migration)),
-      deadline_(FromProto(migration_.create_time()) +
-                TimeoutOf(migration_, parts_.default_timeout)),
-      gather_(RequestOf(migration_, source_socket)),
+      deadline_(DeadlineOf(migration_, parts_.default_timeout)),
+      gather_(RunRequest(migration_, source_socket)),
       source_(parts_.connector, parts_.clock, parts_.qmp_timeout, source_socket),
-      destination_(parts_.connector, parts_.clock, parts_.qmp_timeout, *gather_.destination_socket),
+      destination_(parts_.connector, parts_.clock, parts_.qmp_timeout, MonitorOf(migration_.destination())),
       permits_(parts_.keepers, parts_.clock, parts_.qmp_timeout) {}
 
 void Run::Go() {
@@ -59,6 +65,11 @@ void Run::Go() {
   if (status.ok()) status = Prepare();
   if (status.ok()) status = Transfer();
   if (status.ok()) status = SwitchOver();
+  if (sequential()) {
+    if (status.ok()) status = ConfirmSaved();
+    if (status.ok()) status = CommitToFile();
+    return status.ok() ? void() : GoBack(status);
+  }
   if (status.ok()) status = Confirm();
   if (status.ok()) status = Fence();
   if (absl::IsUnavailable(status) && outgoing_ && GoOnWithoutSource().ok()) {
@@ -102,11 +113,12 @@ absl::Status Run::Evaluate() {
                                            " but the fresh verdict has ", verdict_.fingerprint,
                                            "; evaluate again"));
   }
-  if (gathered.source == nullptr || gathered.destination == nullptr ||
+  if (gathered.source == nullptr || (gathered.destination == nullptr && !sequential()) ||
       !decided_.source.run_state.known()) {
-    return absl::InternalError("the verdict allows without both monitors");
+    return absl::InternalError("the verdict allows without every monitor");
   }
   source_.Use(std::move(gathered.source), decided_.source.process);
+  if (sequential()) return absl::OkStatus();
   destination_.Use(std::move(gathered.destination), decided_.destination->process);
   return absl::OkStatus();
 }
@@ -169,7 +181,8 @@ absl::Status Run::Transfer() {
   // Written before QEMU is told to begin: a restart must know that there is something to cancel.
   absl::Status written = parts_.ledger->Advance(name(), v1::Migration::STATE_TRANSFERRING);
   if (!written.ok()) return Explain("writing the state TRANSFERRING", written);
-  if (absl::Status stream = ConnectStream(); !stream.ok()) return stream;
+  absl::Status begun = sequential() ? SaveToFile() : ConnectStream();
+  if (!begun.ok()) return begun;
   return AwaitSource("pre-switchover");
 }
 
@@ -182,7 +195,7 @@ absl::Status Run::SwitchOver() {
   });
   const absl::Time begin = parts_.clock->Now();
   const Facts now = parts_.gatherer->GatherAgain(gather_, *source_.hypervisor(),
-                                                 *destination_.hypervisor(), deadline_);
+                                                 destination_.hypervisor(), deadline_);
   Log(LogLevel::kInfo, "looked again at pre-switchover",
       {{"migration", name()}, {"took", absl::FormatDuration(parts_.clock->Now() - begin)}});
   if (absl::Status stop = CheckStop(); !stop.ok()) return stop;
@@ -205,44 +218,14 @@ absl::Status Run::Confirm() {
   if (!info.ok()) return Explain("confirming the end at the source QEMU", info.status());
   if (info->status != "completed") return SourceEnded(info->status);
   outcome_ = *std::move(info);
-  if (absl::Status completed = AwaitDestination(); !completed.ok()) return completed;
-  return CheckDestination();
+  return ConfirmDestination();
 }
 
-absl::Status Run::AwaitDestination() {
-  const absl::Time limit = parts_.clock->Now() + parts_.settle_timeout;
-  while (true) {
-    if (absl::Status stop = CheckStop(); !stop.ok()) return stop;
-    absl::StatusOr<MigrationInfo> info = destination_.QueryMigration(kPatience);
-    if (!info.ok()) return Explain("asking the destination QEMU whether it is done", info.status());
-    if (info->status == "completed") return absl::OkStatus();
-    if (info->status == "failed" || parts_.clock->Now() >= limit) {
-      return absl::FailedPreconditionError(
-          absl::StrCat("the source QEMU completed, but the destination's migration is \"",
-                       info->status, "\": ", info->error_desc));
-    }
-    absl::StatusOr<MonitorEvent> event = destination_.Await(absl::Milliseconds(10));
-    if (!event.ok()) return Explain("waiting for the destination QEMU", event.status());
-  }
-}
-
-absl::Status Run::CheckDestination() {
-  absl::StatusOr<VmFacts> facts = destination_.Observe();
-  if (!facts.ok()) return Explain("looking at the destination QEMU", facts.status());
-  if (facts->run_state.value != "paused") {
-    return absl::FailedPreconditionError(absl::StrCat("the destination's run state is \"",
-                                                      facts->run_state.value.value_or("unknown"),
-                                                      "\" instead of \"paused\""));
-  }
-  if (!facts->devices.known()) {
-    return absl::FailedPreconditionError("the destination's devices can not be listed any more");
-  }
-  for (const FsDeviceFacts& device : *facts->devices.value) {
-    if (device.chardev.known() && device.chardev.value->connected) continue;
-    return absl::FailedPreconditionError(
-        absl::StrCat("the destination's device ", device.subject(), " has lost its back-end"));
-  }
-  return absl::OkStatus();
+absl::Status Run::ConfirmDestination() {
+  const absl::Status loaded =
+      AwaitLoaded(destination_, *parts_.clock, parts_.clock->Now() + parts_.settle_timeout,
+                  [this] { return CheckStop(); });
+  return loaded.ok() ? CheckStanding(destination_) : loaded;
 }
 
 }  // namespace vuf

@@ -15,6 +15,8 @@
 #include "server/migration/monitor.h"
 #include "server/migration/permits.h"
 #include "server/migration/return_to_source.h"
+#include "server/migration/saved_guests.h"
+#include "server/migration/state_file.h"
 #include "server/model/facts.h"
 #include "server/model/verdict.h"
 #include "server/registry/registry.h"
@@ -35,12 +37,20 @@ struct RunParts {
   absl::Duration default_timeout;
   // May be null where no back-end is behind a keeper.
   KeeperPort* keepers;
+  SavedGuests* saved_guests;
 };
+
+// What is gathered for a migration as it was accepted, and when its time is up.
+GatherRequest RunRequest(const v1::Migration& migration, const std::string& source_socket);
+absl::Time DeadlineOf(const v1::Migration& migration, absl::Duration default_timeout);
+void FillProcess(const std::string& qmp_socket, const Evidence<ProcessId>& process,
+                 const Evidence<std::string>& boot_id, v1::QemuProcess& out);
 
 class Run {
  public:
   Run(const RunParts& parts, v1::Migration migration, const std::string& source_socket);
-  // Returns when the migration has ended.
+  // Returns when the migration has ended or, a sequential one, when the guest is in its file and the
+  // migration AWAITING_DESTINATION: SequentialLoad goes on from there.
   void Go();
 
  private:
@@ -50,6 +60,7 @@ class Run {
   absl::Status Transfer();
   absl::Status SwitchOver();
   absl::Status Confirm();
+  absl::Status ConfirmDestination();
   absl::Status Fence();
   absl::Status Commit();
   void HandOver();
@@ -69,12 +80,13 @@ class Run {
   absl::Status SourceEnded(const std::string& status);
   // An error when somebody else stopped or resumed the guest since the decision.
   absl::Status CheckGuest(const MonitorEvent& event);
-  absl::Status AwaitDestination();
-  absl::Status CheckDestination();
   void ShowProgress(const MigrationInfo& info);
-  // Puts back what the migration set; what could not be put back is returned in words.
-  std::string Restore(Monitor& side, absl::string_view name,
-                      std::optional<MigrationSettings>& before);
+  // The sequential form, from the source's `completed` on (run_sequential.cc).
+  absl::Status SaveToFile();
+  absl::Status ConfirmSaved();
+  absl::Status CommitToFile();
+  std::string RemoveStateFile(Return::Where where);
+  bool sequential() const { return gather_.request.sequential; }
   Return BackAtSource();
   const std::string& name() const { return migration_.name(); }
   bool guest_was_running() const { return decided_.source.run_state.value == "running"; }
@@ -98,6 +110,8 @@ class Run {
   // QEMU may have begun, for all that is known.
   bool outgoing_ = false;
   MigrationInfo outcome_;
+  // Sequential only, from the moment it is made.
+  std::optional<StateFile> state_file_;
 };
 
 }  // namespace vuf

@@ -7,6 +7,7 @@
 #include "server/migration/hand_over.h"
 #include "server/migration/return_to_source.h"
 #include "server/migration/run.h"
+#include "server/migration/side_settings.h"
 
 namespace vuf {
 
@@ -28,8 +29,7 @@ absl::Status Run::GoOnWithoutSource() {
     return absl::FailedPreconditionError("the source QEMU may still be there");
   }
   if (absl::Status gone = permits_.CheckSourcesGone(); !gone.ok()) return gone;
-  if (absl::Status completed = AwaitDestination(); !completed.ok()) return completed;
-  if (absl::Status standing = CheckDestination(); !standing.ok()) return standing;
+  if (absl::Status confirmed = ConfirmDestination(); !confirmed.ok()) return confirmed;
   Log(LogLevel::kWarning, "the source QEMU is gone; the migration goes on at the destination",
       {{"migration", name()}, {"vm", migration_.vm()}});
   return Fence();
@@ -62,11 +62,11 @@ void Run::HandOver() {
     absl::StrAppend(&message, permits_.NotHandedOver(parts_.clock->Now() + parts_.qmp_timeout));
   }
   absl::StrAppend(&message, RecordNewMonitor(*parts_.registry, *parts_.clock, migration_));
-  absl::StrAppend(&message, Restore(destination_, "destination", destination_before_));
+  absl::StrAppend(&message, RestoreSide(destination_, "destination", destination_before_));
   if (migration_.source_disposition() == v1::SOURCE_DISPOSITION_QUIT) {
     absl::StrAppend(&message, QuitSource(source_));
   } else {
-    absl::StrAppend(&message, Restore(source_, "source", source_before_));
+    absl::StrAppend(&message, RestoreSide(source_, "source", source_before_));
   }
   parts_.ledger->End(name(), v1::Migration::STATE_SUCCEEDED, message);
 }
@@ -88,7 +88,7 @@ Return Run::BackAtSource() {
     const std::string failed = permits_.DisarmAll(options.limit);
     return permits_.fenced() ? failed : "";
   };
-  return ReturnToSource(source_, destination_, *parts_.clock, options);
+  return ReturnToSource(source_, sequential() ? nullptr : &destination_, *parts_.clock, options);
 }
 
 void Run::GoBack(const absl::Status& why) {
@@ -99,13 +99,14 @@ void Run::GoBack(const absl::Status& why) {
   absl::StrAppend(
       &message, ReleasePermits(permits_, back.where, parts_.clock->Now() + parts_.settle_timeout));
   if (back.where != Return::Where::kUnknown) {
-    absl::StrAppend(&message, Restore(source_, "source", source_before_));
+    absl::StrAppend(&message, RestoreSide(source_, "source", source_before_));
   }
   if (!incoming_) {
-    absl::StrAppend(&message, Restore(destination_, "destination", destination_before_));
+    absl::StrAppend(&message, RestoreSide(destination_, "destination", destination_before_));
   } else if (back.where != Return::Where::kDestination) {
     absl::StrAppend(&message, " The destination QEMU cannot be used again: start a new one.");
   }
+  absl::StrAppend(&message, RemoveStateFile(back.where));
   const bool asked = parts_.ledger->StopRequested(name()) != Ledger::Stop::kNone;
   parts_.ledger->End(name(),
                      asked && back.where == Return::Where::kSource ? v1::Migration::STATE_CANCELLED

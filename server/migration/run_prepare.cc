@@ -14,55 +14,9 @@
 #include "server/convert/convert.h"
 #include "server/migration/explain.h"
 #include "server/migration/run.h"
+#include "server/migration/side_settings.h"
 
 namespace vuf {
-namespace {
-
-using Capabilities = std::map<std::string, bool>;
-
-// QEMU before 8.2 has no such parameter.
-std::optional<std::string> NormalMode(const VmFacts& vm) {
-  if (vm.migration_mode.value.value_or("").empty()) return std::nullopt;
-  return "normal";
-}
-
-// What was there as far as the decision saw it, for a Configure whose answer never came.
-MigrationSettings Seen(const VmFacts& vm, const MigrationSettings& wanted) {
-  MigrationSettings seen;
-  for (const auto& [name, state] : wanted.capabilities) {
-    if (!vm.capabilities.known()) continue;
-    const auto it = vm.capabilities.value->find(name);
-    if (it != vm.capabilities.value->end()) seen.capabilities[name] = it->second;
-  }
-  if (wanted.mode.has_value()) seen.mode = vm.migration_mode.value;
-  return seen;
-}
-
-absl::Status Configure(Monitor& side, const VmFacts& vm, const MigrationSettings& wanted,
-                       std::optional<MigrationSettings>& before) {
-  before = Seen(vm, wanted);
-  absl::StatusOr<MigrationSettings> replaced = side.Configure(wanted);
-  if (!replaced.ok()) return replaced.status();
-  before = *std::move(replaced);
-  return absl::OkStatus();
-}
-
-// Whether guest memory travels is said in either case: another one's x-ignore-shared that was left
-// on would give the destination blank memory.
-//
-// With shared memory the way back stays open all the same. Both QEMUs map one file, and until
-// `cont` nothing at the destination writes to it: loading the state touches devices only (QEMU
-// skips ROMs and resets while it waits for a migration), and its back-ends have no ring yet. So a
-// source that is resumed, before the commit and after the destination was seen not to run, finds
-// its memory as it left it.
-void SetRamTransfer(const VmFacts& vm, bool shared, MigrationSettings& wanted) {
-  const bool known = vm.capabilities.known();
-  const auto it =
-      known ? vm.capabilities.value->find(kIgnoreShared) : Capabilities::const_iterator();
-  const bool on = known && it != vm.capabilities.value->end() && it->second;
-  if (shared || on) wanted.capabilities[kIgnoreShared] = shared;
-}
-
 void FillProcess(const std::string& qmp_socket, const Evidence<ProcessId>& process,
                  const Evidence<std::string>& boot_id, v1::QemuProcess& out) {
   out.set_qmp_socket(qmp_socket);
@@ -72,8 +26,6 @@ void FillProcess(const std::string& qmp_socket, const Evidence<ProcessId>& proce
   }
   out.set_boot_id(boot_id.value.value_or(""));
 }
-
-}  // namespace
 
 // With the identities and the permits: a restart must know whose migration it may cancel, and which
 // keepers may be waiting for it.
@@ -86,13 +38,17 @@ absl::Status Run::Prepare() {
         FillProcess(source_.socket(), decided_.source.process, decided_.boot_id,
                     *migration.mutable_source_qemu());
         migration.mutable_source_qemu()->set_run_state(*decided_.source.run_state.value);
-        FillProcess(destination_.socket(), decided_.destination->process, decided_.boot_id,
-                    *migration.mutable_destination_qemu());
+        if (decided_.destination.has_value()) {
+          FillProcess(destination_.socket(), decided_.destination->process, decided_.boot_id,
+                      *migration.mutable_destination_qemu());
+        }
         RecordPermits(permits_.all(), migration);
       });
   if (!written.ok()) return Explain("writing the state PREPARING", written);
   if (absl::Status status = ConfigureSource(); !status.ok()) return status;
-  if (absl::Status status = ConfigureDestination(); !status.ok()) return status;
+  if (!sequential()) {
+    if (absl::Status status = ConfigureDestination(); !status.ok()) return status;
+  }
   if (absl::Status stop = CheckStop(); !stop.ok()) return stop;
   return ArmPermits();
 }
@@ -103,12 +59,13 @@ absl::Status Run::ArmPermits() {
   return permits_.ArmAll(deadline_ - parts_.clock->Now() + parts_.settle_timeout);
 }
 
-// return-path: without it the source reports success over a destination that failed.
+// return-path: without it the source reports success over a destination that failed. A file cannot
+// answer, and QEMU fails when it is asked to.
 // pause-before-switchover: the moment at which identities are checked a last time.
 absl::Status Run::ConfigureSource() {
   MigrationSettings wanted;
   wanted.capabilities = {
-      {"return-path", true}, {"events", true}, {"pause-before-switchover", true}};
+      {"return-path", !sequential()}, {"events", true}, {"pause-before-switchover", true}};
   wanted.mode = NormalMode(decided_.source);
   SetRamTransfer(decided_.source, gather_.request.shared_ram, wanted);
   if (migration_.has_downtime_limit())
@@ -116,7 +73,7 @@ absl::Status Run::ConfigureSource() {
   if (migration_.max_bandwidth_bytes_per_second() > 0) {
     wanted.max_bandwidth = migration_.max_bandwidth_bytes_per_second();
   }
-  absl::Status status = Configure(source_, decided_.source, wanted, source_before_);
+  absl::Status status = ConfigureSide(source_, decided_.source, wanted, source_before_);
   if (!status.ok()) return Explain("setting the source QEMU's migration capabilities", status);
   return CheckBlockedReasons();
 }
@@ -127,7 +84,8 @@ absl::Status Run::ConfigureDestination() {
   wanted.mode = NormalMode(*decided_.destination);
   SetRamTransfer(*decided_.destination, gather_.request.shared_ram, wanted);
   return Explain("setting the destination QEMU's migration capabilities",
-                 Configure(destination_, *decided_.destination, wanted, destination_before_));
+                 ConfigureSide(destination_, *decided_.destination, wanted,
+                               destination_before_));
 }
 
 // QEMU lists what blocks the mode that is set, so what was read in another mode says nothing.
@@ -161,17 +119,6 @@ absl::Status Run::ConnectStream() {
   // A refusal in QEMU's words means that nothing was begun, and what is under way is not ours.
   outgoing_ = !absl::IsFailedPrecondition(outgoing);
   return Explain("migrate at the source", outgoing);
-}
-
-std::string Run::Restore(Monitor& side, absl::string_view name,
-                         std::optional<MigrationSettings>& before) {
-  if (!before.has_value()) return "";
-  absl::Status status = side.Configure(*before).status();
-  if (!status.ok() && side.Reconnect().ok()) status = side.Configure(*before).status();
-  before.reset();
-  if (status.ok()) return "";
-  return absl::StrCat(" The ", name,
-                      "'s migration settings could not be put back: ", status.message(), ".");
 }
 
 }  // namespace vuf

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "server/convert/convert.h"
 #include "server/migration/explain.h"
 #include "server/migration/hand_over.h"
 #include "server/migration/permits.h"
@@ -24,7 +25,7 @@ class Settlement {
         limit_(parts.clock->Now() + parts.settle_timeout),
         source_(parts.connector, parts.clock, parts.qmp_timeout, std::move(source_socket)),
         destination_(parts.connector, parts.clock, parts.qmp_timeout,
-                     migration_.destination().same_host().qmp_socket()),
+                     MonitorOf(migration_.destination())),
         permits_(parts.keepers, parts.clock, parts.qmp_timeout) {}
 
   void Settle() {
@@ -46,8 +47,9 @@ class Settlement {
   // of somebody else, so from here on only the processes of the record are talked to.
   absl::Status Pin() {
     const Evidence<std::string> boot_id = parts_.gatherer->BootId();
-    for (const v1::QemuProcess* side :
-         {&migration_.source_qemu(), &migration_.destination_qemu()}) {
+    std::vector<const v1::QemuProcess*> sides = {&migration_.source_qemu()};
+    if (!sequential() || committed()) sides.push_back(&migration_.destination_qemu());
+    for (const v1::QemuProcess* side : sides) {
       if (side->pid() <= 0 || side->boot_id().empty()) {
         return absl::FailedPreconditionError("the record does not say which QEMUs took part");
       }
@@ -61,9 +63,12 @@ class Settlement {
       }
     }
     source_.Expect(ProcessOf(migration_.source_qemu()));
-    destination_.Expect(ProcessOf(migration_.destination_qemu()));
+    if (sides.size() > 1) destination_.Expect(ProcessOf(migration_.destination_qemu()));
     return absl::OkStatus();
   }
+
+  bool sequential() const { return migration_.destination().has_sequential(); }
+  bool committed() const { return migration_.state() == v1::Migration::STATE_COMMITTED; }
 
   static ProcessId ProcessOf(const v1::QemuProcess& side) {
     return {side.pid(), side.start_ticks()};
@@ -110,7 +115,8 @@ class Settlement {
     options.may_resume = DestinationNeverRan();
     if (options.may_resume) options.run_state = migration_.source_qemu().run_state();
     options.before_resume = [this] { return permits_.DisarmAll(limit_); };
-    const Return back = ReturnToSource(source_, destination_, *parts_.clock, options);
+    Monitor* const there = sequential() ? nullptr : &destination_;
+    const Return back = ReturnToSource(source_, there, *parts_.clock, options);
     const std::string start = "vufd ended while the migration was under way, before its commit. ";
     const std::string permits = ReleasePermits(permits_, back.where, limit_);
     switch (back.where) {
@@ -119,7 +125,7 @@ class Settlement {
         ForgetSettings(source_);
         return End(v1::Migration::STATE_FAILED,
                    absl::StrCat(start, "What was left of it was cancelled at restart. ",
-                                back.message, permits));
+                                back.message, permits, ForgetFile()));
       case Return::Where::kHandedOver:
         return End(v1::Migration::STATE_INTERRUPTED, absl::StrCat(start, HandedOver(), permits));
       case Return::Where::kDestination:
@@ -131,8 +137,15 @@ class Settlement {
   // A guest that runs has its devices started, so with the first of them its keeper's session would
   // have been handed over.
   bool DestinationNeverRan() {
-    return !migration_.source_qemu().run_state().empty() && !permits_.all().empty() &&
-           permits_.CheckLoaded().ok();
+    if (migration_.source_qemu().run_state().empty() || permits_.all().empty()) return false;
+    return (sequential() ? permits_.CheckSaved() : permits_.CheckLoaded()).ok();
+  }
+
+  // Once the guest is not in it any more.
+  std::string ForgetFile() {
+    return sequential() ? ForgetSaved(*parts_.saved_guests, migration_.vm(),
+                                      migration_.destination().sequential().state_file())
+                        : "";
   }
 
   std::string HandedOver() const {
@@ -159,11 +172,8 @@ class Settlement {
     }
     // A commit whose write was reported as failed may be on the disk all the same; vufd then went
     // back to the source. So only a source that is seen stopped allows a `cont` here.
-    absl::StatusOr<Monitor::Standing> here = SourceStanding();
-    if (!here.ok())
-      return Unclear(absl::StrCat("it is paused, and the source: ", here.status().message()));
-    if (here->run_state != "postmigrate") {
-      return Unclear(absl::StrCat("it is paused, but the source's run state is ", here->run_state));
+    if (const absl::Status out = SourceIsOut(); !out.ok()) {
+      return Unclear(absl::StrCat("it is paused, and the source: ", out.message()));
     }
     // Done before the commit. Once more, for the source is about to lose its last chance.
     if (const absl::Status fenced = permits_.FenceAll(limit_); !fenced.ok()) {
@@ -179,6 +189,15 @@ class Settlement {
 
   std::string NotHandedOver() {
     return permits_.NotHandedOver(parts_.clock->Now() + parts_.qmp_timeout);
+  }
+
+  // OK: it can not run the guest any more.
+  absl::Status SourceIsOut() {
+    if (sequential()) return permits_.CheckSourcesGone();
+    absl::StatusOr<Monitor::Standing> here = SourceStanding();
+    if (!here.ok()) return absl::UnavailableError(here.status().message());
+    if (here->run_state == "postmigrate") return absl::OkStatus();
+    return absl::FailedPreconditionError(absl::StrCat("its run state is ", here->run_state));
   }
 
   absl::StatusOr<Monitor::Standing> SourceStanding() {
@@ -201,6 +220,7 @@ class Settlement {
     std::string message = prefix;
     absl::StrAppend(&message, RecordNewMonitor(*parts_.registry, *parts_.clock, migration_));
     ForgetSettings(destination_);
+    absl::StrAppend(&message, ForgetFile());
     const bool quit = migration_.source_disposition() == v1::SOURCE_DISPOSITION_QUIT;
     // Only one that is known to be the stopped source.
     if (quit && SourceStandsStopped()) absl::StrAppend(&message, QuitSource(source_));
@@ -226,6 +246,7 @@ void SettleUnfinished(const RunParts& parts) {
   std::vector<std::thread> threads;
   const std::shared_ptr<const Registry::Snapshot> registry = parts.registry->snapshot();
   for (const v1::Migration& migration : parts.ledger->Unfinished()) {
+    if (migration.state() == v1::Migration::STATE_AWAITING_DESTINATION) continue;
     // The registry may name another monitor by now, or none.
     std::string socket = migration.source_qemu().qmp_socket();
     const auto vm = registry->vms.find(migration.vm());

@@ -14,6 +14,7 @@ namespace vuf {
 //                           A source that has handed over is resumed when keepers prove that the
 //                           destination never ran (FAILED); otherwise INTERRUPTED, for no commit
 //                           was written.
+//   AWAITING_DESTINATION    not here: SequentialLoad goes on with it.
 //   COMMITTED               the destination runs: SUCCEEDED. It waits with the complete state while
 //                           the source is seen stopped after its hand-over: resumed, SUCCEEDED.
 //   anything unclear        INTERRUPTED, with what to look at.

@@ -126,6 +126,7 @@ struct BackEndFacts {
   // unknown and no rule asks for them.
   Evidence<KeeperFacts> keeper;
   Evidence<KeptBackEnd> kept;
+  bool operator==(const BackEndFacts&) const = default;
 };
 
 }  // namespace vuf

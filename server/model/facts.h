@@ -3,6 +3,7 @@
 #define VUFD_SERVER_MODEL_FACTS_H_
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -34,10 +35,10 @@ struct Request {
   bool shared_ram = false;
   // The destination will be started after the source has quit; until then there are no facts of it.
   bool sequential = false;
-  // Sequential, once the source has saved its state and quit: the permit under which it did.
-  // `source` is then what was recorded when the migration was decided, of any age. Empty before
-  // that.
-  std::string own_permit;
+  // Sequential, once the source has saved its state and quit: the permit under which each device
+  // did, by FsDeviceFacts::subject(). `source` is then what was recorded when the migration was
+  // decided, of any age. Empty before that.
+  std::map<std::string, std::string> own_permits;
 };
 
 struct Facts {

@@ -46,6 +46,7 @@ struct FsDeviceFacts {
 
   // How findings name it.
   const std::string& subject() const { return id.empty() ? qom_path : id; }
+  bool operator==(const FsDeviceFacts&) const = default;
 };
 
 struct MemoryBackendFacts {
@@ -85,6 +86,7 @@ struct VmFacts {
   Evidence<std::vector<MemoryBackendFacts>> memory_backends;
   // All vhost-user-fs devices; unknown when any enumeration failed.
   Evidence<std::vector<FsDeviceFacts>> devices;
+  bool operator==(const VmFacts&) const = default;
 };
 
 }  // namespace vuf

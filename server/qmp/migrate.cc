@@ -1,5 +1,6 @@
 // What changes QEMU: settings, and the two ends of a migration.
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include <utility>
 
@@ -110,33 +111,54 @@ absl::Status QmpHypervisor::SetParameters(const MigrationSettings& settings, abs
   return Run({"migrate-set-parameters", arguments}, deadline).status();
 }
 
-absl::Status QmpHypervisor::RunWithStream(const QmpCommand& command, int stream_fd,
-                                          absl::Time deadline) {
-  if (fcntl(stream_fd, F_GETFD) < 0) {
+absl::Status QmpHypervisor::RunWithStream(const char* command, nlohmann::json arguments,
+                                          int stream_fd, absl::Time deadline) {
+  struct stat info;
+  if (fstat(stream_fd, &info) != 0) {
     return absl::InvalidArgumentError(
         absl::StrCat("stream_fd ", stream_fd, " is not an open descriptor"));
   }
-  const absl::StatusOr<QmpReply> named = connection_->RunWithFd(
-      {"getfd", Json::object({{"fdname", kStreamName}})}, stream_fd, deadline);
+  // "fd:" takes no files since QEMU 11; a descriptor set can be opened like one.
+  return S_ISREG(info.st_mode) ? RunWithFile(command, std::move(arguments), stream_fd, deadline)
+                               : RunWithSocket(command, std::move(arguments), stream_fd, deadline);
+}
+
+absl::Status QmpHypervisor::RunWithSocket(const char* command, nlohmann::json arguments, int fd,
+                                          absl::Time deadline) {
+  const Json name = {{"fdname", kStreamName}};
+  const absl::StatusOr<QmpReply> named =
+      connection_->RunWithFd({"getfd", name}, fd, deadline);
   if (!named.ok()) return named.status();
   if (!named->ok()) return named->ToStatus("getfd");
-  const absl::Status status = Run(command, deadline).status();
+  arguments["uri"] = absl::StrCat("fd:", kStreamName);
+  const absl::Status status = Run({command, std::move(arguments)}, deadline).status();
   // Refused: QEMU may still hold the descriptor, and the peer would wait for an end of file.
-  if (absl::IsFailedPrecondition(status)) {
-    (void)Run({"closefd", Json::object({{"fdname", kStreamName}})}, deadline);
-  }
+  if (absl::IsFailedPrecondition(status)) (void)Run({"closefd", name}, deadline);
+  return status;
+}
+
+absl::Status QmpHypervisor::RunWithFile(const char* command, nlohmann::json arguments, int fd,
+                                        absl::Time deadline) {
+  const absl::StatusOr<QmpReply> added =
+      connection_->RunWithFd({"add-fd", Json::object()}, fd, deadline);
+  if (!added.ok()) return added.status();
+  if (!added->ok()) return added->ToStatus("add-fd");
+  const absl::StatusOr<uint64_t> set = ParseFdSet(*added->value);
+  if (!set.ok()) return set.status();
+  arguments["uri"] = absl::StrCat("file:/dev/fdset/", *set);
+  const absl::Status status = Run({command, std::move(arguments)}, deadline).status();
+  // QEMU has a duplicate of its own once it has begun.
+  (void)Run({"remove-fd", Json::object({{"fdset-id", *set}})}, deadline);
   return status;
 }
 
 absl::Status QmpHypervisor::PrepareIncoming(int stream_fd, absl::Time deadline) {
-  return RunWithStream({"migrate-incoming", Json::object({{"uri", absl::StrCat("fd:", kStreamName)},
-                                                          {"exit-on-error", false}})},
-                       stream_fd, deadline);
+  return RunWithStream("migrate-incoming", Json::object({{"exit-on-error", false}}), stream_fd,
+                       deadline);
 }
 
 absl::Status QmpHypervisor::StartOutgoing(int stream_fd, absl::Time deadline) {
-  return RunWithStream({"migrate", Json::object({{"uri", absl::StrCat("fd:", kStreamName)}})},
-                       stream_fd, deadline);
+  return RunWithStream("migrate", Json::object(), stream_fd, deadline);
 }
 
 }  // namespace vuf

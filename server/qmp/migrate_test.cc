@@ -1,6 +1,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cstdio>
 #include <memory>
 #include <string>
 #include <utility>
@@ -21,6 +22,17 @@ using Json = nlohmann::json;
 
 absl::Time Soon() { return absl::Now() + absl::Seconds(20); }
 std::string Message(const absl::Status& status) { return std::string(status.message()); }
+
+// A regular file without a name.
+class File {
+ public:
+  File() : file_(std::tmpfile()) {}
+  ~File() { std::fclose(file_); }
+  int fd() const { return fileno(file_); }
+
+ private:
+  std::FILE* const file_;
+};
 
 class MigrateTest : public ::testing::Test {
  protected:
@@ -114,6 +126,32 @@ TEST_F(MigrateTest, StartOutgoingHandsTheStreamOver) {
   ASSERT_TRUE(vm_->StartOutgoing(stream_[0], Soon()).ok());
   EXPECT_EQ(ArgumentsOf("migrate"), Json::parse(R"({"uri":"fd:vufd-migration"})"));
   ASSERT_EQ(server_.Descriptors().count("vufd-migration"), 1u);
+}
+
+// "fd:" takes no file since QEMU 11.
+TEST_F(MigrateTest, AFileGoesOverAsADescriptorSet) {
+  const File file;
+  server_.Return("add-fd", Json::parse(R"({"fdset-id":7,"fd":33})"));
+  ASSERT_TRUE(vm_->StartOutgoing(file.fd(), Soon()).ok());
+  EXPECT_THAT(server_.Commands(), ElementsAre("add-fd", "migrate", "remove-fd"));
+  EXPECT_EQ(ArgumentsOf("migrate"), Json::parse(R"({"uri":"file:/dev/fdset/7"})"));
+  EXPECT_EQ(ArgumentsOf("remove-fd"), Json::parse(R"({"fdset-id":7})"));
+  EXPECT_EQ(server_.Descriptors().count("add-fd"), 1u);
+}
+
+TEST_F(MigrateTest, AFileIsLoadedFromADescriptorSet) {
+  const File file;
+  server_.Return("add-fd", Json::parse(R"({"fdset-id":0,"fd":33})"));
+  ASSERT_TRUE(vm_->PrepareIncoming(file.fd(), Soon()).ok());
+  EXPECT_EQ(ArgumentsOf("migrate-incoming"),
+            Json::parse(R"({"uri":"file:/dev/fdset/0","exit-on-error":false})"));
+}
+
+TEST_F(MigrateTest, AnAnswerWithoutASetIsRefused) {
+  const File file;
+  server_.Return("add-fd", Json::parse(R"({"fd":33})"));
+  EXPECT_TRUE(absl::IsFailedPrecondition(vm_->StartOutgoing(file.fd(), Soon())));
+  EXPECT_THAT(server_.Commands(), ElementsAre("add-fd"));
 }
 
 TEST_F(MigrateTest, ARefusedMigrationGivesTheStreamBack) {

@@ -197,6 +197,12 @@ absl::StatusOr<MigrationSettings> ParseParameters(const Json& value) {
   return out;
 }
 
+absl::StatusOr<uint64_t> ParseFdSet(const Json& value) {
+  const std::optional<uint64_t> id = Unsigned(value, "fdset-id");
+  if (!id) return Unexpected(value, "an object with fdset-id");
+  return *id;
+}
+
 absl::StatusOr<bool> ParseHasProperty(const Json& value, const std::string& name) {
   if (!IsObjectList(value)) return Unexpected(value, "a list of properties");
   for (const Json& entry : value) {

@@ -36,6 +36,8 @@ absl::StatusOr<std::vector<std::string>> ParseBlockedReasons(const nlohmann::jso
 absl::StatusOr<std::map<std::string, bool>> ParseCapabilities(const nlohmann::json& value);
 // The parameters that MigrationSettings has.
 absl::StatusOr<MigrationSettings> ParseParameters(const nlohmann::json& value);
+// add-fd: the id of the set that the descriptor is in.
+absl::StatusOr<uint64_t> ParseFdSet(const nlohmann::json& value);
 // device-list-properties: whether there is a property `name`.
 absl::StatusOr<bool> ParseHasProperty(const nlohmann::json& value, const std::string& name);
 // qom-list of /machine/peripheral or peripheral-anon: the vhost-user-fs devices in it, with path,

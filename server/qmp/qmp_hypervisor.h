@@ -34,7 +34,13 @@ class QmpHypervisor : public Hypervisor {
  private:
   // The value, or FAILED_PRECONDITION with QEMU's words.
   absl::StatusOr<nlohmann::json> Run(const QmpCommand& command, absl::Time deadline);
-  absl::Status RunWithStream(const QmpCommand& command, int stream_fd, absl::Time deadline);
+  // Runs a command with `stream_fd` as its "uri".
+  absl::Status RunWithStream(const char* command, nlohmann::json arguments, int stream_fd,
+                             absl::Time deadline);
+  absl::Status RunWithSocket(const char* command, nlohmann::json arguments, int fd,
+                             absl::Time deadline);
+  absl::Status RunWithFile(const char* command, nlohmann::json arguments, int fd,
+                           absl::Time deadline);
   absl::Status SetCapabilities(const std::map<std::string, bool>& capabilities,
                                absl::Time deadline);
   absl::Status SetParameters(const MigrationSettings& settings, absl::Time deadline);

@@ -106,7 +106,7 @@ absl::StatusOr<std::vector<v1::DiscoveredVm>> VmFinder::Discover(
 bool VmFinder::InMigration(const std::string& path) const {
   const std::vector<v1::Migration> migrations = migrator_->List();
   return std::any_of(migrations.begin(), migrations.end(), [&](const v1::Migration& migration) {
-    return !IsFinal(migration.state()) && migration.destination().same_host().qmp_socket() == path;
+    return !IsFinal(migration.state()) && MonitorOf(migration.destination()) == path;
   });
 }
 

@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "server/convert/convert.h"
 #include "server/service/validate.h"
 
 namespace vuf {
@@ -24,14 +25,28 @@ absl::Status CheckModes(absl::string_view field, const Modes& modes) {
   return absl::OkStatus();
 }
 
+absl::Status CheckStateFile(absl::string_view field, const std::string& path) {
+  constexpr size_t kMaxBytes = 4095;
+  constexpr char kAllowed[] = "the absolute path of a file that does not exist, at most 4095 bytes";
+  if (path.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat(field, ": required; expected ", kAllowed));
+  }
+  const bool good = path.front() == '/' && path.back() != '/' && path.size() <= kMaxBytes &&
+                    path.find('\0') == std::string::npos;
+  return good ? absl::OkStatus() : InvalidField(field, path, kAllowed);
+}
+
 absl::Status CheckDestination(const std::string& field, const v1::Destination& destination) {
   if (destination.has_sequential()) {
-    return absl::UnimplementedError(
-        absl::StrCat(field, ".sequential: this vufd cannot do that; expected ", field,
-                     ".same_host, with a destination that is started before the source has left"));
+    const absl::Status socket = CheckSocketPath(absl::StrCat(field, ".sequential.qmp_socket"),
+                                                destination.sequential().qmp_socket());
+    if (!socket.ok()) return socket;
+    return CheckStateFile(absl::StrCat(field, ".sequential.state_file"),
+                          destination.sequential().state_file());
   }
   if (!destination.has_same_host()) {
-    return absl::InvalidArgumentError(absl::StrCat(field, ".same_host: required"));
+    return absl::InvalidArgumentError(
+        absl::StrCat(field, ": required; expected .same_host or .sequential"));
   }
   return CheckSocketPath(absl::StrCat(field, ".same_host.qmp_socket"),
                          destination.same_host().qmp_socket());
@@ -108,9 +123,10 @@ absl::Status CheckRequest(const v1::UpgradeVmRequest& request) {
 
 absl::Status CheckIsElsewhere(const std::string& field, const v1::Destination& destination,
                               const v1::Vm& vm) {
-  const std::string& socket = destination.same_host().qmp_socket();
+  const std::string& socket = MonitorOf(destination);
   if (socket != vm.qmp_socket()) return absl::OkStatus();
-  return InvalidField(absl::StrCat(field, ".same_host.qmp_socket"), socket,
+  const char* const form = destination.has_sequential() ? ".sequential" : ".same_host";
+  return InvalidField(absl::StrCat(field, form, ".qmp_socket"), socket,
                       "the monitor of another QEMU; this is the source's own");
 }
 
@@ -152,6 +168,7 @@ Request ModelRequest(const v1::EvaluateMigrationRequest& request) {
     if (mode == v1::MIGRATION_MODE_STATEFUL) out.allow_stateful = true;
   }
   out.has_destination = request.has_destination();
+  out.sequential = request.destination().has_sequential();
   out.shared_ram = request.ram_transfer() == v1::RAM_TRANSFER_SHARED;
   return out;
 }

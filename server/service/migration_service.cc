@@ -60,7 +60,7 @@ absl::StatusOr<v1::EvaluateMigrationResponse> MigrationServiceShell::Evaluate(
   GatherRequest gather;
   gather.vm = vm->name();
   gather.source_socket = vm->qmp_socket();
-  if (request.has_destination()) {
+  if (request.destination().has_same_host()) {
     gather.destination_socket = request.destination().same_host().qmp_socket();
   }
   gather.request = ModelRequest(request);

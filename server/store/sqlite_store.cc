@@ -30,6 +30,8 @@ int KindOf(Table table) {
       return 4;
     case Table::kRequests:
       return 5;
+    case Table::kSavedGuests:
+      return 6;
   }
   return 0;
 }

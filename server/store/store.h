@@ -12,7 +12,7 @@
 
 namespace vuf {
 
-enum class Table { kVms, kEndpoints, kProfiles, kMigrations, kRequests };
+enum class Table { kVms, kEndpoints, kProfiles, kMigrations, kRequests, kSavedGuests };
 
 struct Record {
   std::string key;

@@ -213,9 +213,9 @@ Facts SafeKeeperFacts(int keepers, int plain) {
 
 void MakeSecondStage(Facts& facts, const std::string& permit) {
   facts.request.sequential = true;
-  facts.request.own_permit = permit;
   for (FsDeviceFacts& device : *facts.destination->devices.value) {
     if (!device.back_end.keeper.known()) continue;
+    facts.request.own_permits[device.subject()] = permit;
     KeeperFacts& keeper = *device.back_end.keeper.value;
     keeper.phase = KeeperFacts::Phase::kSaved;
     keeper.permit = permit;

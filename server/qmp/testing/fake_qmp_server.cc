@@ -243,8 +243,11 @@ void FakeQmpServer::Handle(const std::string& line) {
   const Answer answer = AnswerTo(request);
   if (command == "qmp_capabilities") return Write(answer);
   requests_.push_back(request);
-  if (command == "getfd" && !received_fds_.empty()) {
-    descriptors_[request["arguments"]["fdname"]] = received_fds_.front();
+  // A set of descriptors (add-fd) has no name, so it is found under the command's.
+  if ((command == "getfd" || command == "add-fd") && !received_fds_.empty()) {
+    const bool named = command == "getfd";
+    descriptors_[named ? std::string(request["arguments"]["fdname"]) : command] =
+        received_fds_.front();
     received_fds_.erase(received_fds_.begin());
   }
   if (held_.count(command) > 0) {

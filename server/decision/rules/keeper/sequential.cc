@@ -30,10 +30,12 @@ void CheckStateless(const World& world, Report& report) {
 
 void CheckPermit(const World& world, Report& report) {
   if (!world.source_is_record()) return;
-  const std::string& own = world.facts().request.own_permit;
+  const auto& permits = world.facts().request.own_permits;
   for (const DeviceView& device : world.destination_devices()) {
     const auto keeper = NeedKeeper(device, report);
     if (!keeper) continue;
+    const auto it = permits.find(device->subject());
+    const std::string own = it == permits.end() ? "" : it->second;
     const bool saved = (*keeper)->phase == KeeperFacts::Phase::kSaved;
     if (saved && !own.empty() && (*keeper)->permit == own) continue;
     report.Add(device.subject(),

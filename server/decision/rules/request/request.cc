@@ -16,7 +16,7 @@ void CheckModes(const World& world, Report& report) {
 void CheckDestination(const World& world, Report& report) {
   const Request& request = world.facts().request;
   // It does not exist yet; once the source has saved its state, it must.
-  if (request.sequential && request.own_permit.empty()) return;
+  if (request.sequential && request.own_permits.empty()) return;
   if (world.destination().has_value()) return;
   report.Add(kRequest, "The request names no destination, so only the source could be looked at.");
 }

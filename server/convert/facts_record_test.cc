@@ -1,0 +1,242 @@
+#include "server/convert/facts_record.h"
+
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "gmock/gmock.h"
+#include "google/protobuf/descriptor.h"
+#include "google/protobuf/message.h"
+#include "gtest/gtest.h"
+#include "tests/testing/safe_facts.h"
+
+namespace vuf {
+namespace {
+
+using ::google::protobuf::FieldDescriptor;
+using ::google::protobuf::Message;
+using ::google::protobuf::Reflection;
+using ::testing::HasSubstr;
+
+using Record = record::v1::VmFactsRecord;
+
+// As the store does it.
+absl::StatusOr<VmFacts> RoundTrip(const VmFacts& facts) {
+  Record record;
+  if (!record.ParseFromString(ToRecord(facts).SerializeAsString())) {
+    return absl::InternalError("not parsed");
+  }
+  return FromRecord(record);
+}
+
+void ExpectSurvives(const VmFacts& facts) {
+  const absl::StatusOr<VmFacts> again = RoundTrip(facts);
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_TRUE(*again == facts) << ToRecord(*again).DebugString();
+}
+
+// A keeper's device and a plain one.
+Record SafeRecord() { return ToRecord(SafeKeeperFacts(1, 1).source); }
+
+record::v1::BackEndRecord* BackEndOf(Record& record, int device) {
+  return record.mutable_devices()->mutable_devices()->mutable_entries(device)->mutable_back_end();
+}
+
+void ExpectDataLoss(const Record& record, const std::string& message) {
+  const absl::StatusOr<VmFacts> facts = FromRecord(record);
+  ASSERT_FALSE(facts.ok()) << message;
+  EXPECT_EQ(facts.status().code(), absl::StatusCode::kDataLoss) << facts.status();
+  EXPECT_THAT(std::string(facts.status().message()), HasSubstr(message));
+}
+
+TEST(FactsRecordTest, SafeFactsSurvive) {
+  ExpectSurvives(SafeSource());
+  ExpectSurvives(SafeSource(0));
+  ExpectSurvives(SafeDestination(3));
+  const Facts keepers = SafeKeeperFacts(2, 1);
+  ExpectSurvives(keepers.source);
+  ExpectSurvives(*keepers.destination);
+}
+
+TEST(FactsRecordTest, SharedMemorySurvives) {
+  Facts facts = SafeFacts();
+  MakeRamShared(facts);
+  ExpectSurvives(facts.source);
+}
+
+TEST(FactsRecordTest, UnknownSurvives) {
+  ExpectSurvives(VmFacts());
+  VmFacts facts;
+  facts.devices = Unknown<std::vector<FsDeviceFacts>>("no answer", Source::kQmp);
+  ExpectSurvives(facts);
+  // A device of which nothing is known.
+  facts.devices = Known(std::vector<FsDeviceFacts>(1), Source::kQmp, absl::InfinitePast());
+  ExpectSurvives(facts);
+}
+
+TEST(FactsRecordTest, KnownAndEmptyIsNotUnknown) {
+  VmFacts facts;
+  facts.migration_status = Known(std::string(), Source::kQmp, SafeTime());
+  facts.blocked_reasons = Known(std::vector<std::string>(), Source::kQmp, SafeTime());
+  facts.devices = Known(std::vector<FsDeviceFacts>(), Source::kQmp, SafeTime());
+  ExpectSurvives(facts);
+  EXPECT_TRUE(RoundTrip(facts)->devices.known());
+}
+
+TEST(FactsRecordTest, TextNeedNotBeUtf8) {
+  const std::string bad("/srv/\xff\xc0\0\x80", 9);
+  VmFacts facts = SafeSource();
+  facts.qmp_socket = bad;
+  facts.guest_name = Known(bad, Source::kQmp, SafeTime(), bad);
+  facts.capabilities.value->emplace(bad, true);
+  BackEndFacts& back_end = facts.devices.value->front().back_end;
+  back_end.options.value->emplace(bad, bad);
+  back_end.features.value->insert(bad);
+  back_end.share.value->mount_source = bad;
+  ExpectSurvives(facts);
+}
+
+TEST(FactsRecordTest, TimesSurviveToTheNanosecond) {
+  VmFacts facts = SafeSource();
+  for (const absl::Time time :
+       {absl::InfinitePast(), absl::UnixEpoch(), absl::UnixEpoch() - absl::Nanoseconds(1),
+        SafeTime() + absl::Nanoseconds(999999999)}) {
+    facts.monitor.observed_at = time;
+    ExpectSurvives(facts);
+  }
+  // What nobody can have observed must not become observable.
+  facts.monitor.observed_at = absl::InfiniteFuture();
+  EXPECT_GT(RoundTrip(facts)->monitor.observed_at, SafeTime() + absl::Hours(24 * 365 * 1000));
+}
+
+TEST(FactsRecordTest, EnumsOutOfRangeAreDataLoss) {
+  for (const int number : {-1, 9, 99, 1 << 30}) {
+    Record record = SafeRecord();
+    record.mutable_monitor()->set_source(static_cast<record::v1::SourceRecord>(number));
+    ExpectDataLoss(record, "VmFactsRecord.monitor.source has the value " + std::to_string(number));
+
+    record = SafeRecord();
+    BackEndOf(record, 1)->mutable_process_state()->set_process_state(
+        static_cast<record::v1::ProcessStateRecord>(number));
+    ExpectDataLoss(record,
+                   "VmFactsRecord.devices.devices.entries[1].back_end.process_state.process_state");
+
+    record = SafeRecord();
+    BackEndOf(record, 1)->mutable_kind()->set_back_end_kind(
+        static_cast<record::v1::BackEndKindRecord>(number));
+    ExpectDataLoss(record, "back_end.kind.back_end_kind has the value");
+
+    record = SafeRecord();
+    BackEndOf(record, 0)->mutable_keeper()->mutable_keeper()->set_phase(
+        static_cast<record::v1::KeeperPhaseRecord>(number));
+    ExpectDataLoss(record, "entries[0].back_end.keeper.keeper.phase has the value");
+
+    record = SafeRecord();
+    BackEndOf(record, 0)->mutable_keeper()->mutable_keeper()->mutable_front_ends(1)->set_role(
+        static_cast<record::v1::KeeperRoleRecord>(number));
+    ExpectDataLoss(record, "keeper.front_ends[1].role has the value");
+
+    record = SafeRecord();
+    BackEndOf(record, 0)->mutable_kept()->mutable_kept()->set_state(
+        static_cast<record::v1::ProcessStateRecord>(number));
+    ExpectDataLoss(record, "back_end.kept.kept.state has the value");
+  }
+}
+
+// A number that the model has no enumerator for is written as one that cannot be read.
+TEST(FactsRecordTest, NoEnumeratorIsDataLoss) {
+  VmFacts facts = SafeSource();
+  facts.devices.value->front().back_end.kind.value = static_cast<BackEndKind>(77);
+  EXPECT_EQ(RoundTrip(facts).status().code(), absl::StatusCode::kDataLoss);
+}
+
+TEST(FactsRecordTest, ValueOfAnotherKindIsDataLoss) {
+  Record record = SafeRecord();
+  record.mutable_uuid()->set_bool_value(true);
+  ExpectDataLoss(record, "VmFactsRecord.uuid.bytes_value is missing, bool_value is set instead");
+}
+
+TEST(FactsRecordTest, NoTimeIsDataLoss) {
+  Record record = SafeRecord();
+  record.mutable_uuid()->mutable_observed_at()->set_nanos(1000000000);
+  ExpectDataLoss(record, "VmFactsRecord.uuid.observed_at is no valid time");
+  record.mutable_uuid()->mutable_observed_at()->set_nanos(-1);
+  ExpectDataLoss(record, "VmFactsRecord.uuid.observed_at is no valid time");
+  record.mutable_uuid()->mutable_observed_at()->set_nanos(0);
+  record.mutable_uuid()->mutable_observed_at()->set_seconds(INT64_MAX);
+  ExpectDataLoss(record, "VmFactsRecord.uuid.observed_at is no valid time");
+}
+
+TEST(FactsRecordTest, KeyTwiceIsDataLoss) {
+  Record record = SafeRecord();
+  auto* const list = record.mutable_capabilities()->mutable_capabilities();
+  *list->add_entries() = list->entries(0);
+  ExpectDataLoss(record, "VmFactsRecord.capabilities.capabilities.entries has an entry twice");
+}
+
+TEST(FactsRecordTest, EmptyRecordIsDataLoss) {
+  ExpectDataLoss(Record(), "VmFactsRecord.qmp_socket is missing");
+}
+
+// So that a record from before a fact was added stays readable.
+TEST(FactsRecordTest, FactThatIsNotThereIsUnknown) {
+  Record record = SafeRecord();
+  record.clear_uuid();
+  BackEndOf(record, 0)->clear_keeper();
+  const absl::StatusOr<VmFacts> facts = FromRecord(record);
+  ASSERT_TRUE(facts.ok()) << facts.status();
+  EXPECT_EQ(facts->uuid, Unknown<std::string>("not in the record"));
+  EXPECT_FALSE(facts->devices.value->front().back_end.keeper.known());
+}
+
+bool MayBeAbsent(const FieldDescriptor* field) {
+  const std::string& name = field->full_name();
+  return field->is_repeated() || field->real_containing_oneof() != nullptr ||
+         (field->message_type() != nullptr && field->message_type()->name() == "EvidenceRecord") ||
+         name == "vuf.record.v1.EvidenceRecord.observed_at" ||
+         name == "vuf.record.v1.MemoryBackendRecord.path" ||
+         name == "vuf.record.v1.MemoryBackendRecord.file";
+}
+
+// Takes each field below `part`, which is in `record`, away in turn.
+void LoseEach(const Record& record, const VmFacts& facts, Message& part, int* lost) {
+  const Reflection& reflection = *part.GetReflection();
+  std::vector<const FieldDescriptor*> fields;
+  reflection.ListFields(part, &fields);
+  for (const FieldDescriptor* field : fields) {
+    SCOPED_TRACE(field->full_name());
+    const bool is_message = field->message_type() != nullptr;
+    if (is_message && field->message_type()->file() == Record::descriptor()->file()) {
+      if (!field->is_repeated()) {
+        LoseEach(record, facts, *reflection.MutableMessage(&part, field), lost);
+      }
+      for (int i = 0; field->is_repeated() && i < reflection.FieldSize(part, field); ++i) {
+        LoseEach(record, facts, *reflection.MutableRepeatedMessage(&part, field, i), lost);
+      }
+    }
+    const std::unique_ptr<Message> saved(part.New());
+    saved->CopyFrom(part);
+    reflection.ClearField(&part, field);
+    if (MayBeAbsent(field)) {
+      EXPECT_TRUE(FromRecord(record).ok()) << FromRecord(record).status();
+      EXPECT_FALSE(*FromRecord(record) == facts);
+    } else {
+      ExpectDataLoss(record, field->name() + " is missing");
+    }
+    part.CopyFrom(*saved);
+    ++*lost;
+  }
+}
+
+TEST(FactsRecordTest, NothingLostReadsAsIfItWereThere) {
+  Facts facts = SafeKeeperFacts(1, 1);
+  MakeRamShared(facts);
+  Record record = ToRecord(facts.source);
+  int lost = 0;
+  LoseEach(record, facts.source, record, &lost);
+  EXPECT_GT(lost, 300);
+  EXPECT_TRUE(*FromRecord(record) == facts.source);
+}
+
+}  // namespace
+}  // namespace vuf

@@ -1,0 +1,64 @@
+#include "server/migration/destination.h"
+
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "server/migration/explain.h"
+
+namespace vuf {
+namespace {
+
+// As long as QEMU may wait for a back-end with its monitor locked.
+constexpr absl::Duration kPatience = absl::Seconds(30);
+
+}  // namespace
+
+absl::Status AwaitLoaded(Monitor& destination, const Clock& clock, absl::Time limit,
+                         const std::function<absl::Status()>& check_stop) {
+  while (true) {
+    if (absl::Status stop = check_stop(); !stop.ok()) return stop;
+    absl::StatusOr<MigrationInfo> info = destination.QueryMigration(kPatience);
+    if (!info.ok()) return Explain("asking the destination QEMU whether it is done", info.status());
+    if (info->status == "completed") return absl::OkStatus();
+    if (info->status == "failed" || clock.Now() >= limit) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("the source has sent everything, but the destination's migration is \"",
+                       info->status, "\": ", info->error_desc));
+    }
+    absl::StatusOr<MonitorEvent> event = destination.Await(absl::Milliseconds(10));
+    if (!event.ok()) return Explain("waiting for the destination QEMU", event.status());
+  }
+}
+
+absl::Status CheckStanding(Monitor& destination) {
+  absl::StatusOr<VmFacts> facts = destination.Observe();
+  if (!facts.ok()) return Explain("looking at the destination QEMU", facts.status());
+  if (facts->run_state.value != "paused") {
+    return absl::FailedPreconditionError(absl::StrCat("the destination's run state is \"",
+                                                      facts->run_state.value.value_or("unknown"),
+                                                      "\" instead of \"paused\""));
+  }
+  if (!facts->devices.known()) {
+    return absl::FailedPreconditionError("the destination's devices can not be listed any more");
+  }
+  for (const FsDeviceFacts& device : *facts->devices.value) {
+    if (device.chardev.known() && device.chardev.value->connected) continue;
+    return absl::FailedPreconditionError(
+        absl::StrCat("the destination's device ", device.subject(), " has lost its back-end"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status QuitDestination(Monitor& destination) {
+  absl::Status quit = destination.Do(Hypervisor::Act::kQuit);
+  if (quit.ok()) return quit;
+  const absl::Status connected = destination.Reconnect();
+  // The socket file is gone, or nobody listens on it.
+  if (absl::IsNotFound(connected) || absl::IsFailedPrecondition(connected)) {
+    return absl::OkStatus();
+  }
+  if (!connected.ok()) return connected;
+  return destination.Do(Hypervisor::Act::kQuit);
+}
+
+}  // namespace vuf

@@ -1,0 +1,325 @@
+// Sequential migrations: the source's QEMU ends before the destination's begins.
+#include <unistd.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "server/migration/migration_world.h"
+
+namespace vuf {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::SizeIs;
+
+using Phase = KeeperFacts::Phase;
+using State = v1::Migration::State;
+constexpr char kKeeper[] = "/run/fs0.control";
+constexpr uint64_t kSourceInode = 1000;
+constexpr uint64_t kDestinationInode = 1002;
+
+// Allows whoever answers, and refuses a destination whose guest name is "wrong".
+Verdict Judge(const Facts& facts) {
+  Verdict verdict;
+  verdict.fingerprint = "f1";
+  verdict.evaluated_at = facts.now;
+  verdict.mode = Mode::kStateless;
+  verdict.devices = {{"fs0", "share", Mode::kStateless, ""}};
+  verdict.allow = facts.source.monitor.known();
+  if (!facts.destination.has_value()) return verdict;
+  verdict.allow = facts.destination->monitor.known() &&
+                  facts.destination->guest_name.value.value_or("") != "wrong" &&
+                  facts.destination->run_state.value == "inmigrate" &&
+                  facts.request.own_permits.count("fs0") == 1;
+  Finding finding;
+  finding.code = "SPOILED";
+  finding.message = "It is spoiled.";
+  if (!verdict.allow) verdict.blockers.push_back(finding);
+  return verdict;
+}
+
+// One device behind a keeper; the destination is started by the test.
+class SequentialTest : public ::testing::Test {
+ protected:
+  SequentialTest() {
+    std::string name = ::testing::TempDir() + "/seqXXXXXX";
+    file_ = absl::StrCat(mkdtemp(name.data()), "/guest");
+    world_.options.evaluate = Judge;
+    world_.keepers.Add({kKeeper, {300, 2000}, "instance 300"});
+    world_.keepers.ConnectFrontEnd(kKeeper, kSourceInode);
+    (void)world_.keepers.Start(kKeeper, kSourceInode);
+    SetKept(kSourceFs, kSourceInode);
+    SetKept(kDestinationFs, kDestinationInode);
+    world_.host.add = [this](VmFacts& vm) {
+      vm.devices.value->front().back_end.keeper =
+          Known(world_.keepers.Facts(kKeeper), Source::kSockDiag, absl::Now());
+    };
+    world_.qemu.SetBackEnds(BackEnds());
+    world_.qemu.Die(kDestination);
+    world_.Start();
+  }
+
+  void SetKept(const char* fs_socket, uint64_t inode) {
+    BackEndFacts back_end = TestBackEnd(fs_socket, 300);
+    back_end.kind = Known(BackEndKind::kKeeper, Source::kBackEndExecutable, absl::Now());
+    back_end.socket.value->peer_inode = inode;
+    world_.host.SetBackEnd(fs_socket, back_end);
+  }
+  static uint64_t InodeOf(const std::string& vm) {
+    return vm == kSource ? kSourceInode : kDestinationInode;
+  }
+  FakeBackEnds BackEnds() {
+    FakeBackEnds out;
+    out.save = [this](const std::string& vm) { return world_.keepers.Save(kKeeper, InodeOf(vm)); };
+    out.load = [this](const std::string& vm) { return world_.keepers.Load(kKeeper, InodeOf(vm)); };
+    out.start = [this](const std::string& vm) {
+      (void)world_.keepers.Start(kKeeper, InodeOf(vm));
+    };
+    out.gone = [this](const std::string& vm) {
+      world_.keepers.Disconnect(kKeeper, InodeOf(vm));
+    };
+    return out;
+  }
+
+  // A QEMU at the destination's socket; the one before it must have ended.
+  void AddDestination(const std::string& guest_name = "guest",
+                      FakeOutcome outcome = FakeOutcome::kCompletes) {
+    VmFacts vm = TestVm(kDestination, kDestinationFs, ++destination_pid_, "inmigrate");
+    vm.guest_name = Known(guest_name, Source::kQmp, absl::Now());
+    world_.keepers.ConnectFrontEnd(kKeeper, kDestinationInode);
+    world_.qemu.AddVm(vm);
+    world_.qemu.SetOutcome(kDestination, outcome);
+  }
+  v1::Migration Request() const {
+    v1::Migration request = world_.Request();
+    request.mutable_destination()->mutable_sequential()->set_qmp_socket(kDestination);
+    request.mutable_destination()->mutable_sequential()->set_state_file(file_);
+    return request;
+  }
+  // Until the guest is in the file and the source has gone; returns the migration's name.
+  std::string Save() { return Save(Request()); }
+  std::string Save(const v1::Migration& request) {
+    const absl::StatusOr<v1::Migration> created = world_.Create(request);
+    if (!created.ok()) {
+      ADD_FAILURE() << created.status();
+      return "";
+    }
+    EXPECT_TRUE(world_.AwaitThat([&] {
+      return StateOf(created->name()) == v1::Migration::STATE_AWAITING_DESTINATION &&
+             !world_.qemu.Alive(kSource);
+    })) << world_.migrator->Get(created->name())->message();
+    return created->name();
+  }
+  State StateOf(const std::string& name) { return world_.migrator->Get(name)->state(); }
+  bool AwaitMessage(const std::string& name, const std::string& words) {
+    return world_.AwaitThat(
+        [&] { return absl::StrContains(world_.migrator->Get(name)->message(), words); });
+  }
+  bool FileExists() const { return access(file_.c_str(), F_OK) == 0; }
+  std::vector<Record> Saved() { return *world_.store.ReadAll(Table::kSavedGuests); }
+  void ExpectBroughtUp(const std::string& name) {
+    const v1::Migration migration = world_.Await(name);
+    EXPECT_EQ(migration.state(), v1::Migration::STATE_SUCCEEDED) << migration.message();
+    EXPECT_EQ(migration.message(), "");
+    EXPECT_TRUE(world_.DestinationRuns());
+    EXPECT_FALSE(world_.qemu.SplitBrain());
+    EXPECT_EQ(world_.RegisteredMonitor(), kDestination);
+    EXPECT_EQ(world_.keepers.Facts(kKeeper).phase, Phase::kNone);
+    EXPECT_FALSE(FileExists());
+    EXPECT_THAT(Saved(), IsEmpty());
+  }
+  void ExpectAtSource(const v1::Migration& migration, State state) {
+    EXPECT_EQ(migration.state(), state) << migration.message();
+    EXPECT_TRUE(world_.SourceRuns()) << migration.message();
+    EXPECT_EQ(world_.keepers.Facts(kKeeper).phase, Phase::kNone);
+    EXPECT_FALSE(FileExists());
+    EXPECT_THAT(Saved(), IsEmpty());
+  }
+
+  MigrationWorld world_;
+  std::string file_;
+  int destination_pid_ = 500;
+};
+
+TEST_F(SequentialTest, TheGuestWaitsForItsDestination) {
+  const std::string name = Save();
+  EXPECT_EQ(world_.StoredState(name), v1::Migration::STATE_AWAITING_DESTINATION);
+  EXPECT_EQ(world_.keepers.Facts(kKeeper).phase, Phase::kSaved);
+  EXPECT_EQ(world_.keepers.LastPermit(kKeeper).destination_inode, 0u);
+  EXPECT_TRUE(FileExists());
+  EXPECT_THAT(Saved(), SizeIs(1));
+  AddDestination();
+  ExpectBroughtUp(name);
+  EXPECT_EQ(world_.keepers.LastPermit(kKeeper).destination_inode, kDestinationInode);
+}
+
+TEST_F(SequentialTest, ADestinationThatIsThereAlreadyIsNotTouchedBeforeTheSourceHasGone) {
+  AddDestination();
+  bool source_was_there = false;
+  world_.qemu.Before(kDestination, FakeCall::kConnect,
+                     [&] { source_was_there = world_.qemu.Alive(kSource); });
+  ExpectBroughtUp(world_.Create(Request())->name());
+  EXPECT_FALSE(source_was_there);
+}
+
+TEST_F(SequentialTest, ARefusedDestinationIsLeftAlone) {
+  const std::string name = Save();
+  AddDestination("wrong");
+  EXPECT_TRUE(AwaitMessage(name, "SPOILED"));
+  EXPECT_TRUE(world_.qemu.Alive(kDestination));
+  EXPECT_FALSE(world_.Did(absl::StrCat(kDestination, " PrepareIncoming")));
+  EXPECT_EQ(StateOf(name), v1::Migration::STATE_AWAITING_DESTINATION);
+  world_.qemu.Die(kDestination);
+  AddDestination();
+  ExpectBroughtUp(name);
+}
+
+TEST_F(SequentialTest, ADestinationThatFailsIsEndedAndTheNextOneIsTaken) {
+  for (const FakeOutcome outcome :
+       {FakeOutcome::kDestinationLoadFails, FakeOutcome::kDestinationDies}) {
+    SCOPED_TRACE(static_cast<int>(outcome));
+    const std::string name = destination_pid_ == 500 ? Save() : world_.migrator->List()[0].name();
+    AddDestination("guest", outcome);
+    EXPECT_TRUE(world_.AwaitThat([&] { return !world_.qemu.Alive(kDestination); }));
+    EXPECT_TRUE(AwaitMessage(name, "Start another one"));
+    EXPECT_EQ(world_.keepers.Facts(kKeeper).phase, Phase::kSaved);
+  }
+  AddDestination();
+  ExpectBroughtUp(world_.migrator->List()[0].name());
+}
+
+TEST_F(SequentialTest, ARestartGoesOnWaiting) {
+  const std::string name = Save();
+  world_.Stop();
+  world_.Start();
+  EXPECT_EQ(StateOf(name), v1::Migration::STATE_AWAITING_DESTINATION);
+  AddDestination();
+  ExpectBroughtUp(name);
+}
+
+// vufd ended between the source's save and its end.
+TEST_F(SequentialTest, ARestartEndsASourceThatIsStillThere) {
+  world_.qemu.Fail(kSource, FakeCall::kQuit, {absl::FailedPreconditionError("not now")});
+  const absl::StatusOr<v1::Migration> created = world_.Create(Request());
+  ASSERT_TRUE(world_.AwaitThat(
+      [&] { return StateOf(created->name()) == v1::Migration::STATE_AWAITING_DESTINATION; }));
+  world_.Stop();
+  ASSERT_TRUE(world_.qemu.Alive(kSource));
+  world_.qemu.Fail(kSource, FakeCall::kQuit, {absl::OkStatus(), 0, 0});
+  world_.Start();
+  EXPECT_TRUE(world_.AwaitThat([&] { return !world_.qemu.Alive(kSource); }));
+  AddDestination();
+  ExpectBroughtUp(created->name());
+}
+
+TEST_F(SequentialTest, ARestartGoesOnWithADestinationThatHasLoaded) {
+  const std::string name = Save();
+  // The commit cannot be written, nor can the destination be told to quit: as if vufd ended there.
+  world_.qemu.Before(kDestination, FakeCall::kPrepareIncoming, [&] {
+    world_.store.FailWrites(absl::InternalError("disk"), 1);
+    world_.qemu.Fail(kDestination, FakeCall::kQuit, {absl::UnavailableError("gone")});
+  });
+  AddDestination();
+  ASSERT_TRUE(AwaitMessage(name, "disk"));
+  world_.Stop();
+  EXPECT_EQ(world_.qemu.RunState(kDestination), "paused");
+  world_.Start();
+  ExpectBroughtUp(name);
+}
+
+TEST_F(SequentialTest, AfterItsTimeTheSameRequestGoesOn) {
+  v1::Migration request = Request();
+  request.mutable_timeout()->set_seconds(1);
+  const v1::Migration failed = world_.Await(Save(request));
+  EXPECT_EQ(failed.state(), v1::Migration::STATE_FAILED);
+  EXPECT_THAT(failed.message(), HasSubstr(file_));
+  EXPECT_TRUE(FileExists());
+  EXPECT_THAT(Saved(), SizeIs(1));
+  world_.Stop();
+  world_.Start();
+  const absl::Status other = world_.Create(world_.Request()).status();
+  EXPECT_EQ(other.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(other.message()), HasSubstr(file_));
+  const std::string again = Save();
+  AddDestination();
+  ExpectBroughtUp(again);
+}
+
+TEST_F(SequentialTest, ThereIsNoWayBackFromTheFile) {
+  const std::string name = Save();
+  const absl::Status cancelled = world_.migrator->Cancel(name).status();
+  EXPECT_EQ(cancelled.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(cancelled.message()), HasSubstr(file_));
+  AddDestination();
+  ExpectBroughtUp(name);
+}
+
+TEST_F(SequentialTest, ASourceThatSomebodyResumesKeepsTheGuest) {
+  world_.qemu.Fail(kSource, FakeCall::kQuit, {absl::FailedPreconditionError("not now")});
+  world_.qemu.Before(kSource, FakeCall::kQuit,
+                     [&] { ASSERT_TRUE(world_.qemu.ContByOther(kSource).ok()); });
+  const v1::Migration migration = world_.Await(world_.Create(Request())->name());
+  EXPECT_EQ(migration.state(), v1::Migration::STATE_FAILED);
+  EXPECT_THAT(migration.message(), HasSubstr("resumed the source"));
+  EXPECT_TRUE(world_.SourceRuns());
+  EXPECT_THAT(Saved(), IsEmpty());
+}
+
+TEST_F(SequentialTest, WhatFailsBeforeTheFileIsCompleteStaysAtTheSource) {
+  for (const FakeOutcome outcome :
+       {FakeOutcome::kFailsWhileActive, FakeOutcome::kFailsAtSwitchover}) {
+    world_.qemu.SetOutcome(kSource, outcome);
+    ExpectAtSource(world_.Migrate(Request()), v1::Migration::STATE_FAILED);
+  }
+  world_.qemu.SetOutcome(kSource, FakeOutcome::kCompletes);
+  world_.keepers.Fail(kKeeper, KeeperCall::kArm, {absl::FailedPreconditionError("no"), 0, 1});
+  ExpectAtSource(world_.Migrate(Request()), v1::Migration::STATE_FAILED);
+  // The record of the saved guest cannot be written: the source has saved, and goes on.
+  world_.qemu.Before(kSource, FakeCall::kMigrateContinue,
+                     [&] { world_.store.FailWrites(absl::InternalError("disk"), 1); });
+  ExpectAtSource(world_.Migrate(Request()), v1::Migration::STATE_FAILED);
+}
+
+TEST_F(SequentialTest, CancelledWhileItIsWrittenItStaysAtTheSource) {
+  world_.qemu.SetOutcome(kSource, FakeOutcome::kNeverConverges);
+  const std::string name = world_.Create(Request())->name();
+  ASSERT_TRUE(
+      world_.AwaitThat([&] { return world_.qemu.MigrationStatus(kSource) == "active"; }));
+  ASSERT_TRUE(world_.migrator->Cancel(name).ok());
+  ExpectAtSource(world_.Await(name), v1::Migration::STATE_CANCELLED);
+}
+
+TEST_F(SequentialTest, AFileThatExistsIsRefusedByItsName) {
+  std::ofstream(file_) << "precious";
+  const absl::Status status = world_.Create(Request()).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("sequential.state_file"));
+  EXPECT_THAT(world_.qemu.Actions(), Not(testing::Contains(HasSubstr("StartOutgoing"))));
+}
+
+TEST_F(SequentialTest, AnotherFileInItsPlaceIsNotLoaded) {
+  const std::string name = Save();
+  std::ofstream(file_) << "another guest";
+  AddDestination();
+  EXPECT_TRUE(AwaitMessage(name, "is not the state file that was written"));
+  EXPECT_FALSE(world_.Did(absl::StrCat(kDestination, " PrepareIncoming")));
+  EXPECT_TRUE(world_.qemu.Alive(kDestination));
+}
+
+TEST_F(SequentialTest, AGuestThatWasPausedStaysPaused) {
+  world_.qemu.StopByOther(kSource);
+  const std::string name = Save();
+  AddDestination();
+  const v1::Migration migration = world_.Await(name);
+  EXPECT_EQ(migration.state(), v1::Migration::STATE_SUCCEEDED) << migration.message();
+  EXPECT_EQ(world_.qemu.RunState(kDestination), "paused");
+}
+
+}  // namespace
+}  // namespace vuf
