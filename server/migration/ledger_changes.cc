@@ -153,10 +153,10 @@ absl::StatusOr<v1::Migration> Ledger::Cancel(const std::string& name) {
           absl::StrCat(name, " has ended: ", StateName(entry.record.state())));
     }
     if (entry.record.state() == v1::Migration::STATE_AWAITING_DESTINATION) {
-      return absl::FailedPreconditionError(absl::StrCat(
-          name, " cannot be cancelled: the source has quit, and the guest is in ",
-          entry.record.destination().sequential().state_file(), ". Start the destination at ",
-          MonitorOf(entry.record.destination())));
+      return absl::FailedPreconditionError(
+          absl::StrCat(name, " cannot be cancelled: the source has quit, and the guest is in ",
+                       entry.record.destination().sequential().state_file(),
+                       ". Start the destination at ", MonitorOf(entry.record.destination())));
     }
     if (entry.committing || entry.record.state() == v1::Migration::STATE_COMMITTED) {
       return absl::FailedPreconditionError(absl::StrCat(name, " is being committed (",

@@ -115,17 +115,18 @@ absl::Status MigratorImpl::CheckSaved(const v1::Migration& migration) const {
   if (!guest.has_value()) {
     if (!migration.destination().has_sequential()) return absl::OkStatus();
     const absl::Status free = StateFile::CheckNew(file);
-    return absl::Status(free.code(), absl::StrCat("migration.destination.sequential.state_file: ",
-                                                  free.message()));
+    return absl::Status(
+        free.code(), absl::StrCat("migration.destination.sequential.state_file: ", free.message()));
   }
   // Of one that is running, the ledger says so.
   if (file == guest->state_file() || !ledger_.RunningOf(migration.vm()).empty()) {
     return absl::OkStatus();
   }
-  return absl::FailedPreconditionError(absl::StrCat(
-      "migration.destination: the guest of ", migration.vm(), " is in ", guest->state_file(),
-      " since ", guest->migration(), " saved it there, and runs nowhere: only a sequential migration ",
-      "with that state_file can bring it up"));
+  return absl::FailedPreconditionError(
+      absl::StrCat("migration.destination: the guest of ", migration.vm(), " is in ",
+                   guest->state_file(), " since ", guest->migration(),
+                   " saved it there, and runs nowhere: only a sequential migration ",
+                   "with that state_file can bring it up"));
 }
 
 // With a guest in a file there is no source: the migration goes on from there.

@@ -73,8 +73,8 @@ absl::Status Monitor::CheckProcess() {
   }
   if (*facts->process.value == *expected_) return absl::OkStatus();
   return absl::AbortedError(absl::StrCat("another QEMU answers at ", socket_, " now: pid ",
-                                             facts->process.value->pid, " instead of ",
-                                             expected_->pid, "; the one that was there is gone"));
+                                         facts->process.value->pid, " instead of ", expected_->pid,
+                                         "; the one that was there is gone"));
 }
 
 absl::StatusOr<Monitor::Standing> Monitor::StandingNow() {

@@ -56,7 +56,8 @@ Run::Run(const RunParts& parts, v1::Migration migration, const std::string& sour
       deadline_(DeadlineOf(migration_, parts_.default_timeout)),
       gather_(RunRequest(migration_, source_socket)),
       source_(parts_.connector, parts_.clock, parts_.qmp_timeout, source_socket),
-      destination_(parts_.connector, parts_.clock, parts_.qmp_timeout, MonitorOf(migration_.destination())),
+      destination_(parts_.connector, parts_.clock, parts_.qmp_timeout,
+                   MonitorOf(migration_.destination())),
       permits_(parts_.keepers, parts_.clock, parts_.qmp_timeout) {}
 
 void Run::Go() {

@@ -49,8 +49,8 @@ void FillProcess(const std::string& qmp_socket, const Evidence<ProcessId>& proce
 class Run {
  public:
   Run(const RunParts& parts, v1::Migration migration, const std::string& source_socket);
-  // Returns when the migration has ended or, a sequential one, when the guest is in its file and the
-  // migration AWAITING_DESTINATION: SequentialLoad goes on from there.
+  // Returns when the migration has ended or, a sequential one, when the guest is in its file and
+  // the migration AWAITING_DESTINATION: SequentialLoad goes on from there.
   void Go();
 
  private:

@@ -84,8 +84,7 @@ absl::Status Run::ConfigureDestination() {
   wanted.mode = NormalMode(*decided_.destination);
   SetRamTransfer(*decided_.destination, gather_.request.shared_ram, wanted);
   return Explain("setting the destination QEMU's migration capabilities",
-                 ConfigureSide(destination_, *decided_.destination, wanted,
-                               destination_before_));
+                 ConfigureSide(destination_, *decided_.destination, wanted, destination_before_));
 }
 
 // QEMU lists what blocks the mode that is set, so what was read in another mode says nothing.

@@ -103,8 +103,8 @@ absl::Status SequentialLoad::TryOnce() {
     if (!absl::IsNotFound(adopted)) return adopted;
     began_.reset();
   }
-  Gathered gathered =
-      parts_.gatherer->GatherDestination(gather_, recorded_, parts_.clock->Now() + absl::Minutes(1));
+  Gathered gathered = parts_.gatherer->GatherDestination(gather_, recorded_,
+                                                         parts_.clock->Now() + absl::Minutes(1));
   const VmFacts& there = *gathered.facts.destination;
   if (gathered.destination == nullptr) return absl::NotFoundError(there.monitor.detail);
   destination_.Use(std::move(gathered.destination), there.process);
@@ -131,8 +131,8 @@ absl::Status SequentialLoad::GoOnWith(const ProcessId& process) {
   return result;
 }
 
-// One that runs was resumed by somebody else, but it was this guest's one right destination, and the
-// keepers have let it in: there is no other copy.
+// One that runs was resumed by somebody else, but it was this guest's one right destination, and
+// the keepers have let it in: there is no other copy.
 absl::Status SequentialLoad::Conclude(const absl::Status& loaded) {
   const absl::StatusOr<std::string> state = destination_.QueryRunState();
   const bool runs = state.ok() && *state == "running";
@@ -149,12 +149,11 @@ absl::Status SequentialLoad::Conclude(const absl::Status& loaded) {
 }
 
 absl::Status SequentialLoad::Commit() {
-  return Explain("writing the commit",
-                 parts_.ledger->Advance(name(), v1::Migration::STATE_COMMITTED,
-                                        [&](v1::Migration& migration) {
-                                          migration.set_message(guest_.was_running() ? ""
-                                                                                     : kStaysPaused);
-                                        }));
+  return Explain(
+      "writing the commit",
+      parts_.ledger->Advance(name(), v1::Migration::STATE_COMMITTED, [&](v1::Migration& migration) {
+        migration.set_message(guest_.was_running() ? "" : kStaysPaused);
+      }));
 }
 
 absl::Status SequentialLoad::Judge(const Facts& facts) {
@@ -166,15 +165,13 @@ absl::Status SequentialLoad::Judge(const Facts& facts) {
   for (const Finding& finding : verdict.blockers) {
     reasons.push_back(absl::StrCat(finding.code, ": ", finding.message, " ", finding.remedy));
   }
-  return absl::AbortedError(
-      absl::StrCat("the destination at ", destination_.socket(), " may not take the guest. ",
-                   absl::StrJoin(reasons, " ")));
+  return absl::AbortedError(absl::StrCat("the destination at ", destination_.socket(),
+                                         " may not take the guest. ", absl::StrJoin(reasons, " ")));
 }
 
 absl::Status SequentialLoad::Load(const Facts& facts) {
-  absl::StatusOr<StateFile> file =
-      StateFile::Open(guest_.state_file(), {guest_.file_device(), guest_.file_inode()},
-                      guest_.file_size());
+  absl::StatusOr<StateFile> file = StateFile::Open(
+      guest_.state_file(), {guest_.file_device(), guest_.file_inode()}, guest_.file_size());
   if (!file.ok()) return file.status();
   absl::Status prepared = Prepare(facts);
   if (!prepared.ok()) {
@@ -205,13 +202,13 @@ absl::Status SequentialLoad::Configure(const VmFacts& destination) {
 }
 
 absl::Status SequentialLoad::WriteDestination(const Facts& facts) {
-  return Explain(
-      "writing down the destination",
-      parts_.ledger->Advance(name(), v1::Migration::STATE_AWAITING_DESTINATION,
-                             [&](v1::Migration& migration) {
-                               FillProcess(destination_.socket(), facts.destination->process,
-                                           facts.boot_id, *migration.mutable_destination_qemu());
-                             }));
+  return Explain("writing down the destination",
+                 parts_.ledger->Advance(name(), v1::Migration::STATE_AWAITING_DESTINATION,
+                                        [&](v1::Migration& migration) {
+                                          FillProcess(destination_.socket(),
+                                                      facts.destination->process, facts.boot_id,
+                                                      *migration.mutable_destination_qemu());
+                                        }));
 }
 
 absl::Status SequentialLoad::Confirm() {
@@ -241,9 +238,8 @@ void SequentialLoad::HandOver() {
 }
 
 void SequentialLoad::ShowWaiting(const absl::Status& why) {
-  std::string message =
-      absl::StrCat("The guest is in ", guest_.state_file(), "; waiting for a destination at ",
-                   destination_.socket(), ".");
+  std::string message = absl::StrCat("The guest is in ", guest_.state_file(),
+                                     "; waiting for a destination at ", destination_.socket(), ".");
   if (!absl::IsNotFound(why)) absl::StrAppend(&message, " Last: ", why.message());
   if (message == shown_) return;
   shown_ = message;
@@ -256,9 +252,9 @@ void SequentialLoad::TimedOut(const absl::Status& why) {
                    " and at its keepers, and runs nowhere: ask for the migration of ", guest_.vm(),
                    " with the same file again, which goes on from there. Keep the file, and the "
                    "keepers running. ",
-                   absl::IsNotFound(why) ? absl::StrCat("No destination appeared at ",
-                                                        destination_.socket(), ".")
-                                         : std::string(why.message())));
+                   absl::IsNotFound(why)
+                       ? absl::StrCat("No destination appeared at ", destination_.socket(), ".")
+                       : std::string(why.message())));
 }
 
 bool SequentialLoad::Pause(absl::Duration how_long) const {

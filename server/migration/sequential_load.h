@@ -10,10 +10,10 @@
 //       | cont
 //   SUCCEEDED              the file is removed
 //
-// A destination that fails before COMMITTED is told to quit, and the next one may come: the file and
-// the keepers' sessions are as they were. Why there are never two running copies: a keeper lets one
-// front-end in, and a marker is good once. Why there is one: nothing ends the wait but the time-out,
-// and after that the same request goes on where it was.
+// A destination that fails before COMMITTED is told to quit, and the next one may come: the file
+// and the keepers' sessions are as they were. Why there are never two running copies: a keeper lets
+// one front-end in, and a marker is good once. Why there is one: nothing ends the wait but the
+// time-out, and after that the same request goes on where it was.
 #ifndef VUFD_SERVER_MIGRATION_SEQUENTIAL_LOAD_H_
 #define VUFD_SERVER_MIGRATION_SEQUENTIAL_LOAD_H_
 

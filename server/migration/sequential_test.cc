@@ -5,6 +5,7 @@
 #include <fstream>
 #include <string>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -78,12 +79,8 @@ class SequentialTest : public ::testing::Test {
     FakeBackEnds out;
     out.save = [this](const std::string& vm) { return world_.keepers.Save(kKeeper, InodeOf(vm)); };
     out.load = [this](const std::string& vm) { return world_.keepers.Load(kKeeper, InodeOf(vm)); };
-    out.start = [this](const std::string& vm) {
-      (void)world_.keepers.Start(kKeeper, InodeOf(vm));
-    };
-    out.gone = [this](const std::string& vm) {
-      world_.keepers.Disconnect(kKeeper, InodeOf(vm));
-    };
+    out.start = [this](const std::string& vm) { (void)world_.keepers.Start(kKeeper, InodeOf(vm)); };
+    out.gone = [this](const std::string& vm) { world_.keepers.Disconnect(kKeeper, InodeOf(vm)); };
     return out;
   }
 
@@ -289,8 +286,7 @@ TEST_F(SequentialTest, WhatFailsBeforeTheFileIsCompleteStaysAtTheSource) {
 TEST_F(SequentialTest, CancelledWhileItIsWrittenItStaysAtTheSource) {
   world_.qemu.SetOutcome(kSource, FakeOutcome::kNeverConverges);
   const std::string name = world_.Create(Request())->name();
-  ASSERT_TRUE(
-      world_.AwaitThat([&] { return world_.qemu.MigrationStatus(kSource) == "active"; }));
+  ASSERT_TRUE(world_.AwaitThat([&] { return world_.qemu.MigrationStatus(kSource) == "active"; }));
   ASSERT_TRUE(world_.migrator->Cancel(name).ok());
   ExpectAtSource(world_.Await(name), v1::Migration::STATE_CANCELLED);
 }

@@ -173,7 +173,7 @@ class Settlement {
     // A commit whose write was reported as failed may be on the disk all the same; vufd then went
     // back to the source. So only a source that is seen stopped allows a `cont` here.
     if (const absl::Status out = SourceIsOut(); !out.ok()) {
-      return Unclear(absl::StrCat("it is paused, and the source: ", out.message()));
+      return Unclear(absl::StrCat("it is paused, but ", out.message()));
     }
     // Done before the commit. Once more, for the source is about to lose its last chance.
     if (const absl::Status fenced = permits_.FenceAll(limit_); !fenced.ok()) {
@@ -195,9 +195,12 @@ class Settlement {
   absl::Status SourceIsOut() {
     if (sequential()) return permits_.CheckSourcesGone();
     absl::StatusOr<Monitor::Standing> here = SourceStanding();
-    if (!here.ok()) return absl::UnavailableError(here.status().message());
+    if (!here.ok()) {
+      return absl::UnavailableError(absl::StrCat("the source: ", here.status().message()));
+    }
     if (here->run_state == "postmigrate") return absl::OkStatus();
-    return absl::FailedPreconditionError(absl::StrCat("its run state is ", here->run_state));
+    return absl::FailedPreconditionError(
+        absl::StrCat("the source's run state is ", here->run_state));
   }
 
   absl::StatusOr<Monitor::Standing> SourceStanding() {

@@ -39,7 +39,7 @@ void SetRamTransfer(const VmFacts& vm, bool shared, MigrationSettings& wanted) {
 }
 
 absl::Status ConfigureSide(Monitor& side, const VmFacts& vm, const MigrationSettings& wanted,
-                       std::optional<MigrationSettings>& before) {
+                           std::optional<MigrationSettings>& before) {
   before = Seen(vm, wanted);
   absl::StatusOr<MigrationSettings> replaced = side.Configure(wanted);
   if (!replaced.ok()) return replaced.status();

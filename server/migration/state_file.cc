@@ -44,10 +44,10 @@ absl::Status CheckDirectory(const std::string& path) {
   }
   const bool owned = info.st_uid == 0 || info.st_uid == geteuid();
   if (owned && (info.st_mode & (S_IWGRP | S_IWOTH)) == 0) return absl::OkStatus();
-  return absl::FailedPreconditionError(absl::StrCat(
-      "the directory \"", directory, "\" of the state file belongs to user ", info.st_uid,
-      absl::StrFormat(" with mode %04o", info.st_mode & 07777),
-      ": it must belong to root or vufd's user, and nobody else may write it"));
+  return absl::FailedPreconditionError(
+      absl::StrCat("the directory \"", directory, "\" of the state file belongs to user ",
+                   info.st_uid, absl::StrFormat(" with mode %04o", info.st_mode & 07777),
+                   ": it must belong to root or vufd's user, and nobody else may write it"));
 }
 
 FileId IdOf(const struct stat& info) {

@@ -126,8 +126,7 @@ absl::Status QmpHypervisor::RunWithStream(const char* command, nlohmann::json ar
 absl::Status QmpHypervisor::RunWithSocket(const char* command, nlohmann::json arguments, int fd,
                                           absl::Time deadline) {
   const Json name = {{"fdname", kStreamName}};
-  const absl::StatusOr<QmpReply> named =
-      connection_->RunWithFd({"getfd", name}, fd, deadline);
+  const absl::StatusOr<QmpReply> named = connection_->RunWithFd({"getfd", name}, fd, deadline);
   if (!named.ok()) return named.status();
   if (!named->ok()) return named->ToStatus("getfd");
   arguments["uri"] = absl::StrCat("fd:", kStreamName);

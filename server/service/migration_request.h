@@ -11,7 +11,7 @@
 
 namespace vuf {
 
-// INVALID_ARGUMENT names the first field that is wrong. UNIMPLEMENTED: Destination.sequential.
+// INVALID_ARGUMENT names the first field that is wrong.
 absl::Status CheckRequest(const v1::EvaluateMigrationRequest& request);
 absl::Status CheckRequest(const v1::CreateMigrationRequest& request);
 absl::Status CheckRequest(const v1::UpgradeVmRequest& request);

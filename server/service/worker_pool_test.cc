@@ -10,8 +10,8 @@
 namespace vuf {
 namespace {
 
-// Keeps one thread of a pool busy until released. The thread may wake after the blocker is gone, so it
-// touches nothing of it but the two shared states.
+// Keeps one thread of a pool busy until released. The thread may wake after the blocker is gone, so
+// it touches nothing of it but the two shared states.
 class Blocker {
  public:
   explicit Blocker(WorkerPool& pool) {

@@ -169,14 +169,23 @@ TEST_F(MigrationApiTest, WhatAnUpgradeCanGetWrongIsNamed) {
   }
 }
 
-TEST_F(MigrationApiTest, TheSequentialFormIsNotThereYet) {
+TEST_F(MigrationApiTest, WhatTheSequentialFormNeedsIsNamed) {
   world_.RegisterSource();
-  v1::UpgradeVmRequest request = UpgradeRequest();
-  request.mutable_destination()->mutable_sequential()->set_state_file("/run/state");
-  v1::Migration migration;
-  const grpc::Status status = world_.migrations->UpgradeVm(Context().get(), request, &migration);
-  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNIMPLEMENTED);
-  EXPECT_THAT(status.error_message(), HasSubstr("destination.sequential"));
+  const std::vector<std::pair<std::string, std::string>> rows = {
+      {"", "destination.sequential.state_file: required"},
+      {"state", "destination.sequential.state_file: \"state\""},
+      {"/run/", "destination.sequential.state_file: \"/run/\""},
+      {"/" + std::string(5000, 'x'), "destination.sequential.state_file: "}};
+  for (const auto& [file, words] : rows) {
+    v1::UpgradeVmRequest request = UpgradeRequest();
+    v1::SameHostSequential& wanted = *request.mutable_destination()->mutable_sequential();
+    wanted.set_qmp_socket("/run/b.qmp");
+    wanted.set_state_file(file);
+    v1::Migration migration;
+    const grpc::Status status = world_.migrations->UpgradeVm(Context().get(), request, &migration);
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT) << words;
+    EXPECT_THAT(status.error_message(), StartsWith(words));
+  }
 }
 
 TEST_F(MigrationApiTest, AnUnknownWayToMoveMemoryIsRefused) {
