@@ -162,6 +162,34 @@ TEST(SessionStart, ChangesWhileItRunsReachTheBackEnd) {
   EXPECT_EQ(world.back_end.features & kLogAll, 0u);
 }
 
+// One at a time, however many there are: the next may rest on what became of the one before.
+TEST(SessionStart, ChangesThatQueueUpBehindAStalledBackEndAreEachHeardAndAnsweredOnce) {
+  SessionWorld world;
+  FakeFrontEnd& qemu = world.Driver();
+  const size_t before = world.back_end.Count(kSetVringCall);
+  constexpr size_t kMany = 100;
+  world.back_end.stalled = true;
+  Fd call;
+  for (size_t i = 0; i < kMany; ++i) {
+    call = EventFd();
+    Message message = Message::Make(kSetVringCall, uint64_t{1}, kVersion | kNeedReply);
+    message.Add(call.Duplicate());
+    qemu.SendOnly(message);
+  }
+  world.Run();
+  EXPECT_EQ(world.Describe().back_end().unanswered(), 1u);
+  world.back_end.stalled = false;
+  for (size_t i = 1; i <= kMany; ++i) {
+    world.back_end.Serve();
+    EXPECT_EQ(world.back_end.Count(kSetVringCall), before + i);
+    world.session->Dispatch(world.now);
+    EXPECT_EQ(world.Describe().back_end().unanswered(), i < kMany ? 1u : 0u);
+  }
+  world.Run();
+  EXPECT_EQ(qemu.unread_answers(), kMany);
+  EXPECT_TRUE(SameEvent(world.back_end.rings[1].call, call));
+}
+
 TEST(SessionStart, LogOfBeforeTheStartIsSetWithIt) {
   SessionWorld world;
   FakeFrontEnd& qemu = world.Driver();

@@ -15,6 +15,9 @@ namespace vuf::keeper {
 namespace {
 
 constexpr uint64_t kFeatures = kProtocolFeatures | (1ull << 32);
+constexpr int kMaxSteps = 200;
+// More than every message of an input needs: a step sends 12 at most, and a stop takes two rounds.
+constexpr int kMaxRounds = kMaxSteps * 12 * 2 + 100;
 #define CHECK_THAT(condition) \
   if (!(condition)) abort()
 
@@ -31,7 +34,7 @@ class World {
   }
 
   void Go() {
-    for (int steps = 0; steps < 200 && !input_.empty() && !session_->end(); ++steps) {
+    for (int steps = 0; steps < kMaxSteps && !input_.empty() && !session_->end(); ++steps) {
       const bool quiet = Quiet();
       const size_t before = back_end_->seen.size();
       Anyone& who = people_[input_.Byte() % people_.size()];
@@ -120,6 +123,18 @@ class World {
     }
     CHECK_THAT(driven);
   }
+  // Until the back-end has heard nothing for longer than any limit of the session's. How many
+  // rounds that takes is the input's affair: one message of a front-end is under way at a time, so
+  // those that queued up in its socket behind a stalled back-end take a turn each.
+  void HearAll() {
+    for (int rounds = 0, quiet = 0; quiet < 30 && !session_->end(); ++rounds) {
+      CHECK_THAT(rounds < kMaxRounds);
+      const size_t before = back_end_->seen.size();
+      now_ += std::chrono::seconds(1);
+      Pump();
+      quiet = back_end_->seen.size() == before ? quiet + 1 : 0;
+    }
+  }
   // Once the back-end answers again, nobody is left waiting.
   void Settle() {
     for (FakeBackEnd* one : {back_end_.get(), fresh_.get()}) {
@@ -127,10 +142,7 @@ class World {
       one->stalled = false;
       one->most_at_once = 0;
     }
-    for (int i = 0; i < 30 && !session_->end(); ++i) {
-      now_ += std::chrono::seconds(1);
-      Pump();
-    }
+    HearAll();
     if (session_->end()) return;
     CHECK_THAT(Describe().back_end().unanswered() == 0);
     CHECK_THAT(!session_->Patience(now_).has_value());
