@@ -1,5 +1,5 @@
-// How fast the servers answer: throughput of large requests and latency of small ones. The shares
-// are measured in turn by one process, so that whatever else the machine does hits all alike.
+// How fast the servers answer large and small requests. One process asks all shares in turn,
+// request by request, so that whatever else the machine does hits all alike. Times are in ns.
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdio.h>
@@ -25,6 +25,9 @@ struct target {
   struct share* share;
   char path[128];
   int fd;  // direct: the guest's page cache answers nothing
+  uint64_t samples[kSamples];
+  char line[440];
+  int length;
 };
 
 static char* buffer;  // aligned, for direct I/O
@@ -40,14 +43,12 @@ static int by_size(const void* left, const void* right) {
   return a < b ? -1 : a > b;
 }
 
-// Writes (or reads) the whole file; returns kB/s, 0 after an error.
-static uint64_t stream(const struct target* t, bool writing) {
-  uint64_t started = now_ns();
-  for (off_t at = 0; at < kFile; at += kLarge) {
-    ssize_t done = writing ? pwrite(t->fd, buffer, kLarge, at) : pread(t->fd, buffer, kLarge, at);
-    if (done != kLarge) return failed(t->share, writing ? "measure-write" : "measure-read"), 0;
-  }
-  return kFile * 1000000ull / (now_ns() - started + 1);
+static bool large_write(const struct target* t, unsigned i) {
+  return pwrite(t->fd, buffer, kLarge, (off_t)i * kLarge) == kLarge;
+}
+
+static bool large_read(const struct target* t, unsigned i) {
+  return pread(t->fd, buffer, kLarge, (off_t)i * kLarge) == kLarge;
 }
 
 static bool small_read(const struct target* t, unsigned i) {
@@ -72,39 +73,56 @@ static bool ask_attributes(const struct target* t, unsigned i) {
   return statx(AT_FDCWD, t->path, AT_STATX_FORCE_SYNC, STATX_BASIC_STATS, &unused) == 0;
 }
 
-static const struct {
+struct operation {
   const char* name;
   bool (*run)(const struct target*, unsigned);
-} kOperations[] = {{"stat", ask_attributes},
-                   {"open", open_and_close},
-                   {"read4k", small_read},
-                   {"sync4k", small_synced_write}};
+  unsigned samples;
+};
 
-// Times single runs of one operation and prints their median and 99th percentile.
-static int measure_operation(const struct target* t, size_t which, char* out, size_t size) {
-  static uint64_t samples[kSamples];
-  for (unsigned i = 0; i < kSamples; i++) {
-    uint64_t started = now_ns();
-    if (!kOperations[which].run(t, i)) failed(t->share, kOperations[which].name);
-    samples[i] = now_ns() - started;
-  }
-  qsort(samples, kSamples, sizeof *samples, by_size);
-  const char* name = kOperations[which].name;
-  return snprintf(out, size, " %s_p50_ns=%llu %s_p99_ns=%llu", name, (ull)samples[kSamples / 2],
-                  name, (ull)samples[kSamples * 99 / 100]);
+// The large ones go through the file from its start to its end.
+static const struct operation kOperations[] = {
+    {"write", large_write, kFile / kLarge}, {"read", large_read, kFile / kLarge},
+    {"stat", ask_attributes, kSamples},     {"open", open_and_close, kSamples},
+    {"read4k", small_read, kSamples},       {"sync4k", small_synced_write, kSamples}};
+
+static uint64_t time_one(const struct operation* o, const struct target* t, unsigned i) {
+  uint64_t started = now_ns();
+  if (!o->run(t, i)) failed(t->share, o->name);
+  return now_ns() - started;
 }
 
-static void measure_round(const struct target* t, uint64_t round) {
-  char line[400];
-  uint64_t write_rate = stream(t, true);
-  uint64_t read_rate = stream(t, false);
-  int length = snprintf(line, sizeof line, "write_kb_s=%llu read_kb_s=%llu", (ull)write_rate,
-                        (ull)read_rate);
+// Adds mean, median and 99th percentile of what is in a target's samples to its line.
+static void summarize(struct target* t, const struct operation* o) {
+  uint64_t sum = 0;
+  for (unsigned i = 0; i < o->samples; i++) sum += t->samples[i];
+  qsort(t->samples, o->samples, sizeof *t->samples, by_size);
+  t->length +=
+      snprintf(t->line + t->length, sizeof t->line - (size_t)t->length,
+               " %s_mean=%llu %s_p50=%llu %s_p99=%llu", o->name, (ull)(sum / o->samples), o->name,
+               (ull)t->samples[o->samples / 2], o->name, (ull)t->samples[o->samples * 99 / 100]);
+}
+
+// One request on each share, then the next: forth and back, so that none is always the first.
+static void measure_operation(struct target* targets, int count, const struct operation* o) {
+  for (unsigned i = 0; i < o->samples; i++) {
+    for (int n = 0; n < count; n++) {
+      struct target* t = &targets[i % 2 ? n : count - 1 - n];
+      t->samples[i] = time_one(o, t, i);
+    }
+  }
+  for (int n = 0; n < count; n++) summarize(&targets[n], o);
+}
+
+static void measure_round(struct target* targets, int count, uint64_t round) {
+  for (int n = 0; n < count; n++) targets[n].length = 0;
   for (size_t i = 0; i < sizeof kOperations / sizeof *kOperations; i++)
-    length += measure_operation(t, i, line + length, sizeof line - (size_t)length);
-  say("IO %s round=%llu %s\n", t->share->tag, (ull)round, line);
-  t->share->records = round;
-  t->share->last_ms = now_ms();
+    measure_operation(targets, count, &kOperations[i]);
+  for (int n = 0; n < count; n++) {
+    struct target* t = &targets[n];
+    say("IO %s round=%llu%s\n", t->share->tag, (ull)round, t->line);
+    t->share->records = round;
+    t->share->last_ms = now_ms();
+  }
 }
 
 void measure_forever(struct share* shares, int count) {
@@ -120,7 +138,5 @@ void measure_forever(struct share* shares, int count) {
     t->fd = open(t->path, O_CREAT | O_RDWR | O_DIRECT, 0600);
     if (t->fd < 0) return failed(t->share, "measure-open");
   }
-  // Forth and back, so that none is always the first.
-  for (uint64_t round = 1;; round++)
-    for (int i = 0; i < count; i++) measure_round(&targets[round % 2 ? i : count - 1 - i], round);
+  for (uint64_t round = 1;; round++) measure_round(targets, count, round);
 }
