@@ -54,7 +54,7 @@ class VmOptions:
     kick_ms: int = 0
     gate: bool = False              # guest keeps opening the share's file "gate", see bed.Gate
     walk: bool = False              # guest lists the share's "tree" before it works
-    measure: bool = False           # guest measures I/O instead of working: lines "IO TAG ..."
+    measure: bool = False           # guest measures I/O on all shares in turn instead of working: lines "IO TAG ..."
     memory_file: str = ""           # guest memory is this file (same-host RAM sharing); "": private to QEMU
     extra: Sequence[str] = ()
 

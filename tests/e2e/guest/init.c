@@ -6,7 +6,7 @@
 //   E ...            something failed or data was wrong
 //   Q ...            a directory listing came back empty once (known behaviour of ext4 on the host)
 // Kernel command line: vfs.tags=A,B  vfs.period_us=N  vfs.nounlink  vfs.kick_ms=N  vfs.gate
-//   vfs.walk  vfs.measure (reports "IO TAG ..." instead of working)
+//   vfs.walk  vfs.measure (reports "IO TAG ..." of all shares in turn instead of working)
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -60,7 +60,6 @@ static void gate_keeper(struct share* s) {
 
 static void serve_share(struct share* s) {
   if (opts.walk) walk_tree(s);
-  if (opts.measure) measure_forever(s);
   work_forever(s);
 }
 
@@ -74,7 +73,7 @@ static void start_share(struct share* s) {
   }
   s->mounted = true;
   say("MOUNTED %s\n", s->tag);
-  if (fork() == 0) serve_share(s);
+  if (!opts.measure && fork() == 0) serve_share(s);
   if (opts.kick_ms > 0 && fork() == 0) kicker(s);
   if (opts.gate && fork() == 0) gate_keeper(s);
 }
@@ -144,6 +143,10 @@ int main(void) {
   set_up();
   say("GUEST-UP uptime_ms=%llu shares=%d\n", (ull)now_ms(), share_count);
   for (int i = 0; i < share_count; i++) start_share(&shares[i]);
+  if (opts.measure && fork() == 0) {
+    measure_forever(shares, share_count);
+    _exit(1);
+  }
   for (uint64_t beat = 0;; beat++) {
     heartbeat(beat);
     usleep(kHeartbeatMs * 1000);

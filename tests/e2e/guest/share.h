@@ -51,11 +51,12 @@ void mismatch(struct share* s, const char* op);  // wrong data
 void mapped_open(struct share* s, const char* base);
 void mapped_write(struct share* s, uint64_t number);
 
-// Lists all directories below the share's "tree", so that the guest knows every file in it.
+// Looks up every file in the directories below the share's "tree": afterwards the guest knows it.
 void walk_tree(struct share* s);
 
-// Measures requests to the server again and again and prints the figures; never returns.
-void measure_forever(struct share* s);
+// Measures requests to the servers of all shares in turn, again and again, and prints the figures;
+// returns only when it cannot begin.
+void measure_forever(struct share* shares, int count);
 
 // The worker process of a share; never returns.
 void work_forever(struct share* s);

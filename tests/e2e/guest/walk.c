@@ -1,18 +1,28 @@
 // Making many files known to the guest.
+#define _GNU_SOURCE
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "share.h"
 
-// The kernel asks with READDIRPLUS, which looks every entry up: no request for each file is needed.
+// A listing alone makes no file known. Looking every entry up does; it costs few requests, because
+// a kernel that sees it done fetches the rest of the directory with READDIRPLUS.
 static void list_dir(struct share* s, const char* path) {
   DIR* dir = opendir(path);
   if (!dir) return failed(s, "walk-open");
-  uint64_t found = 0;
-  while (readdir(dir)) found++;
+  for (struct dirent* entry; (entry = readdir(dir));) {
+    struct statx unused;
+    if (entry->d_name[0] == '.') continue;
+    if (statx(dirfd(dir), entry->d_name, AT_STATX_DONT_SYNC, 0, &unused) == 0)
+      s->known++;
+    else
+      failed(s, "walk-look-up");
+  }
   closedir(dir);
-  s->known += found - 2;  // without . and ..
+  s->last_ms = now_ms();
 }
 
 void walk_tree(struct share* s) {
@@ -27,5 +37,6 @@ void walk_tree(struct share* s) {
     list_dir(s, path);
   }
   closedir(dir);
-  say("WALKED %s known=%llu\n", s->tag, (unsigned long long)s->known);
+  say("WALKED %s known=%llu t=%llu\n", s->tag, (unsigned long long)s->known,
+      (unsigned long long)now_ms());
 }
