@@ -25,9 +25,9 @@ bool HasOwnAnswer(uint32_t request) {
 }  // namespace
 
 FakeBackEnd::FakeBackEnd(const Options& options) : options_(options) {
-  auto [here, there] = SocketPair();
-  connection_ = Connection(std::move(here));
-  peer_ = std::move(there);
+  std::pair<Fd, Fd> ends = SocketPair();
+  connection_ = Connection(std::move(ends.first));
+  peer_ = std::move(ends.second);
 }
 
 std::unique_ptr<BackEnd> FakeBackEnd::Connect() {
