@@ -5,8 +5,6 @@
 #include <utility>
 
 namespace vuf::keeper {
-namespace {
-
 bool HasOwnAnswer(uint32_t request) {
   switch (request) {
     case kGetFeatures:
@@ -21,9 +19,6 @@ bool HasOwnAnswer(uint32_t request) {
       return false;
   }
 }
-
-}  // namespace
-
 FakeBackEnd::FakeBackEnd(const Options& options) : options_(options) {
   std::pair<Fd, Fd> ends = SocketPair();
   connection_ = Connection(std::move(ends.first));
