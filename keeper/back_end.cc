@@ -85,8 +85,12 @@ void BackEnd::Ask(Message request, Done done) {
     problem_ = "it has more to answer than any front-end asks";
     return;
   }
-  Push({barrier ? uint32_t{kGetFeatures} : number, std::make_unique<Message>(std::move(request)),
-        std::move(done), barrier});
+  Pending pending;
+  pending.request = barrier ? uint32_t{kGetFeatures} : number;
+  pending.unsent = std::make_unique<Message>(std::move(request));
+  pending.done = std::move(done);
+  pending.barrier = barrier;
+  Push(std::move(pending));
   SendMore();
 }
 

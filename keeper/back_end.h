@@ -50,7 +50,7 @@ class BackEnd {
     bool barrier = false;
   };
   // Twice what starting and stopping every ring at once needs.
-  static constexpr size_t kMaxPending = 2 * 16 * kMaxRings;
+  static constexpr size_t kMaxPending = size_t{2} * 16 * kMaxRings;
   // What is sent unanswered: a back-end that does not read just now is not lost for that, as it
   // would be if its socket filled up (some 270 small messages, and a request may need two).
   static constexpr size_t kWindow = 64;

@@ -183,7 +183,7 @@ int Main(int argc, char** argv) {
   const std::string path = Take(arguments, "control-socket");
   const std::string output = Take(arguments, "output");
   if (path.empty()) return Usage("--control-socket is missing");
-  if (output != "" && output != "json" && output != "text") {
+  if (!output.empty() && output != "json" && output != "text") {
     return Usage("--output: \"" + output + "\" is not json or text");
   }
   v1::KeeperRequest request;

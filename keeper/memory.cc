@@ -86,7 +86,7 @@ std::optional<uint16_t> GuestMemory::Read16(uint64_t user_address) const {
   size_t index;
   const MemRegion* const region = Find(user_address, sizeof value, index);
   if (region == nullptr) return std::nullopt;
-  const off_t at = region->mmap_offset + (user_address - region->user_address);
+  const auto at = static_cast<off_t>(region->mmap_offset + (user_address - region->user_address));
   if (pread(files_[index].get(), &value, sizeof value, at) != sizeof value) return std::nullopt;
   return le16toh(value);
 }
@@ -117,7 +117,8 @@ std::optional<Message> GuestMemory::Placeholder() const {
   Message out = TableMessage(table);
   for (size_t i = 0; i < count_; ++i) {
     Fd file(memfd_create("vuf-keeper-placeholder", MFD_CLOEXEC));
-    if (!file.valid() || ftruncate(file.get(), regions_[i].size) != 0) return std::nullopt;
+    if (!file.valid() || ftruncate(file.get(), static_cast<off_t>(regions_[i].size)) != 0)
+      return std::nullopt;
     out.Add(std::move(file));
   }
   return out;

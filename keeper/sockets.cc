@@ -149,7 +149,7 @@ Fd ConnectWhenThere(const std::string& path, std::chrono::milliseconds limit, in
     if (socket.valid() || std::chrono::steady_clock::now() >= end) return socket;
     pollfd pause = {interrupt, POLLIN, 0};
     if (poll(&pause, 1, kPauseMs) > 0) {
-      problem = "a signal ended the wait for it (" + problem + ")";
+      problem.insert(0, "a signal ended the wait for it (").append(")");
       return Fd();
     }
   }

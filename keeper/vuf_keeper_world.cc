@@ -46,6 +46,7 @@ Child::Child(std::vector<std::string> line, int stream, const std::string& notif
   dup2(theirs.get(), stream);
   if (!notify.empty()) setenv("NOTIFY_SOCKET", notify.c_str(), 1);
   std::vector<char*> argv;
+  argv.reserve(line.size() + 1);
   for (std::string& word : line) argv.push_back(word.data());
   argv.push_back(nullptr);
   execv(argv[0], argv.data());

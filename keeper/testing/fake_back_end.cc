@@ -5,8 +5,6 @@
 #include <utility>
 
 namespace vuf::keeper {
-namespace {
-
 bool HasOwnAnswer(uint32_t request) {
   switch (request) {
     case kGetFeatures:
@@ -21,13 +19,10 @@ bool HasOwnAnswer(uint32_t request) {
       return false;
   }
 }
-
-}  // namespace
-
 FakeBackEnd::FakeBackEnd(const Options& options) : options_(options) {
-  auto [here, there] = SocketPair();
-  connection_ = Connection(std::move(here));
-  peer_ = std::move(there);
+  std::pair<Fd, Fd> ends = SocketPair();
+  connection_ = Connection(std::move(ends.first));
+  peer_ = std::move(ends.second);
 }
 
 std::unique_ptr<BackEnd> FakeBackEnd::Connect() {

@@ -16,6 +16,10 @@
 
 namespace vuf::keeper {
 
+// What a back-end answers unasked for an acknowledgement. Not taken from keeper/back_end.cc, which
+// the tests and fuzzers check with it.
+bool HasOwnAnswer(uint32_t request);
+
 struct FakeBackEndOptions {
   uint64_t features = kProtocolFeatures | kLogAll | (1ull << 32) | (1ull << 29);
   uint64_t protocol_features = kMq | kLogShmfd | kReplyAck | kDeviceState | (1ull << 15);

@@ -17,7 +17,7 @@
 namespace vuf::keeper {
 
 // The guest's memory, which a destination on one host may share or have a copy of.
-inline constexpr uint64_t kGuestMemory = 256 * 1024;
+inline constexpr uint64_t kGuestMemory = uint64_t{256} * 1024;
 
 class FakeFrontEnd {
  public:

@@ -26,28 +26,12 @@ std::string KindName(const BackEndFacts& back_end) {
   return "";
 }
 
-const char* PhaseName(KeeperFacts::Phase phase) {
-  switch (phase) {
-    case KeeperFacts::Phase::kUnknown:
-      return "";
-    case KeeperFacts::Phase::kNone:
-      return "none";
-    case KeeperFacts::Phase::kArmed:
-      return "armed";
-    case KeeperFacts::Phase::kSaved:
-      return "saved";
-    case KeeperFacts::Phase::kLoaded:
-      return "loaded";
-  }
-  return "";
-}
-
 v1::Keeper KeeperMessage(const KeeperFacts& keeper, const Evidence<KeptBackEnd>& kept) {
   v1::Keeper out;
   out.set_control_socket(ValidUtf8(keeper.control_socket));
   out.set_instance(ValidUtf8(keeper.instance));
   out.set_session(ValidUtf8(keeper.session));
-  out.set_phase(PhaseName(keeper.phase));
+  out.set_phase(PhaseName(keeper.phase, ""));
   out.set_permit(ValidUtf8(keeper.permit));
   out.set_front_ends(static_cast<uint32_t>(keeper.front_ends.size()));
   out.set_version(ValidUtf8(keeper.version));

@@ -72,21 +72,7 @@ std::string ToText(const BackEndFacts::ProfileModes& value) {
                       " stateful=", ToText(value.stateful));
 }
 
-std::string ToText(KeeperFacts::Phase value) {
-  switch (value) {
-    case KeeperFacts::Phase::kUnknown:
-      return "unknown";
-    case KeeperFacts::Phase::kNone:
-      return "none";
-    case KeeperFacts::Phase::kArmed:
-      return "armed";
-    case KeeperFacts::Phase::kSaved:
-      return "saved";
-    case KeeperFacts::Phase::kLoaded:
-      return "loaded";
-  }
-  return "unknown";
-}
+std::string ToText(KeeperFacts::Phase value) { return PhaseName(value, "unknown"); }
 
 std::string ToText(KeeperFacts::Role value) {
   switch (value) {

@@ -94,12 +94,12 @@ void FakeConnector::Die(const std::string& vm) {
 
 void FakeConnector::Fail(const std::string& vm, FakeCall call, Failure failure) {
   MutexLock lock(&mu_);
-  failures_[{vm, call}] = std::move(failure);
+  calls_.Fail(vm, call, std::move(failure));
 }
 
 void FakeConnector::Before(const std::string& vm, FakeCall call, std::function<void()> hook) {
   MutexLock lock(&mu_);
-  hooks_[{vm, call}] = std::move(hook);
+  calls_.Before(vm, call, std::move(hook));
 }
 
 void FakeConnector::ChangeFacts(const std::string& vm,
@@ -131,8 +131,7 @@ std::vector<std::string> FakeConnector::Actions() const {
 
 int FakeConnector::CallCount(const std::string& vm, FakeCall call) const {
   MutexLock lock(&mu_);
-  const auto it = counts_.find({vm, call});
-  return it == counts_.end() ? 0 : it->second;
+  return calls_.CountOf(vm, call);
 }
 
 bool FakeConnector::Alive(const std::string& vm) const {
@@ -165,7 +164,8 @@ absl::StatusOr<std::unique_ptr<Hypervisor>> FakeConnector::Connect(const std::st
   RunHook(qmp_socket, FakeCall::kConnect);
   MutexLock lock(&mu_);
   Record(qmp_socket, FakeCall::kConnect);
-  if (absl::Status injected = Injected(qmp_socket, FakeCall::kConnect, false); !injected.ok()) {
+  if (absl::Status injected = calls_.Injected(qmp_socket, FakeCall::kConnect, false);
+      !injected.ok()) {
     return injected;
   }
   const auto it = vms_.find(qmp_socket);
@@ -204,29 +204,14 @@ void FakeConnector::RunHook(const std::string& vm, FakeCall call) {
   std::function<void()> hook;
   {
     MutexLock lock(&mu_);
-    const auto it = hooks_.find({vm, call});
-    if (it == hooks_.end()) return;
-    hook = it->second;
+    hook = calls_.Hook(vm, call);
   }
-  hook();
+  if (hook) hook();
 }
 
 void FakeConnector::Record(const std::string& vm, FakeCall call) {
-  ++counts_[{vm, call}];
+  calls_.Count(vm, call);
   if (Changes(call)) actions_.push_back(absl::StrCat(vm, " ", Name(call)));
-}
-
-absl::Status FakeConnector::Injected(const std::string& vm, FakeCall call, bool after_effect) {
-  const auto it = failures_.find({vm, call});
-  if (it == failures_.end() || it->second.after_effect != after_effect) return absl::OkStatus();
-  Failure& failure = it->second;
-  if (failure.skip > 0) {
-    --failure.skip;
-    return absl::OkStatus();
-  }
-  if (failure.times <= 0) return absl::OkStatus();
-  --failure.times;
-  return failure.status;
 }
 
 void FakeConnector::Changed() {

@@ -48,12 +48,12 @@ absl::Status FakeHypervisor::Call(FakeCall call, absl::Time deadline,
     return Keep(absl::DeadlineExceededError("the deadline was over before the call"));
   }
   world_->Record(vm_, call);
-  if (absl::Status injected = world_->Injected(vm_, call, false); !injected.ok()) {
+  if (absl::Status injected = world_->calls_.Injected(vm_, call, false); !injected.ok()) {
     return Keep(injected);
   }
   const absl::Status status = effect(world_->At(vm_));
   world_->Changed();
-  if (absl::Status injected = world_->Injected(vm_, call, true); !injected.ok()) {
+  if (absl::Status injected = world_->calls_.Injected(vm_, call, true); !injected.ok()) {
     return Keep(injected);
   }
   return status;
@@ -125,7 +125,8 @@ absl::StatusOr<MonitorEvent> FakeHypervisor::Await(absl::Time deadline) {
   world_->RunHook(vm_, FakeCall::kAwait);
   MutexLock lock(&world_->mu_);
   world_->Record(vm_, FakeCall::kAwait);
-  if (absl::Status injected = world_->Injected(vm_, FakeCall::kAwait, false); !injected.ok()) {
+  if (absl::Status injected = world_->calls_.Injected(vm_, FakeCall::kAwait, false);
+      !injected.ok()) {
     return Keep(injected);
   }
   while (true) {

@@ -23,6 +23,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "server/base/clock.h"
+#include "server/base/fake_calls.h"
 #include "server/base/mutex.h"
 #include "server/hypervisor/fake_vm.h"
 #include "server/hypervisor/hypervisor.h"
@@ -51,14 +52,7 @@ class FakeConnector : public HypervisorConnector {
   // A null `clock`: facts are stamped with the real time.
   explicit FakeConnector(const Clock* clock = nullptr) : clock_(clock) {}
 
-  struct Failure {
-    absl::Status status;
-    // Calls that still go well first, and how many then fail.
-    int skip = 0;
-    int times = 1000000;
-    // The call takes effect, only its answer is lost.
-    bool after_effect = false;
-  };
+  using Failure = FakeFailure;
 
   // A second VM at the same address is a new QEMU: connections to the old one are lost.
   void AddVm(VmFacts facts);
@@ -95,7 +89,6 @@ class FakeConnector : public HypervisorConnector {
 
  private:
   friend class FakeHypervisor;
-  using Key = std::pair<std::string, FakeCall>;
 
   absl::Time Now() const { return clock_ == nullptr ? absl::Now() : clock_->Now(); }
   FakeVm& At(const std::string& vm) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -103,8 +96,6 @@ class FakeConnector : public HypervisorConnector {
   FakeVm* DestinationOf(const FakeVm& source) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void RunHook(const std::string& vm, FakeCall call) ABSL_LOCKS_EXCLUDED(mu_);
   void Record(const std::string& vm, FakeCall call) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  absl::Status Injected(const std::string& vm, FakeCall call, bool after_effect)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // After every change: wakes Await, looks for a split brain.
   void Changed() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
@@ -113,9 +104,7 @@ class FakeConnector : public HypervisorConnector {
   CondVar changed_;
   FakeBackEnds back_ends_ ABSL_GUARDED_BY(mu_);
   std::map<std::string, FakeVm> vms_ ABSL_GUARDED_BY(mu_);
-  std::map<Key, Failure> failures_ ABSL_GUARDED_BY(mu_);
-  std::map<Key, std::function<void()>> hooks_ ABSL_GUARDED_BY(mu_);
-  std::map<Key, int> counts_ ABSL_GUARDED_BY(mu_);
+  FakeCalls<FakeCall> calls_ ABSL_GUARDED_BY(mu_);
   std::vector<std::string> actions_ ABSL_GUARDED_BY(mu_);
   bool split_brain_ ABSL_GUARDED_BY(mu_) = false;
 };

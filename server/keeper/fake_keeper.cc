@@ -61,13 +61,13 @@ void FakeKeeper::Die(const std::string& control_socket) {
 
 void FakeKeeper::Fail(const std::string& control_socket, KeeperCall call, Failure failure) {
   MutexLock lock(&mu_);
-  failures_[{control_socket, call}] = std::move(failure);
+  calls_.Fail(control_socket, call, std::move(failure));
 }
 
 void FakeKeeper::Before(const std::string& control_socket, KeeperCall call,
                         std::function<void()> hook) {
   MutexLock lock(&mu_);
-  hooks_[{control_socket, call}] = std::move(hook);
+  calls_.Before(control_socket, call, std::move(hook));
 }
 
 void FakeKeeper::Change(const std::string& control_socket,
@@ -93,8 +93,7 @@ std::vector<std::string> FakeKeeper::Actions() const {
 
 int FakeKeeper::CallCount(const std::string& control_socket, KeeperCall call) const {
   MutexLock lock(&mu_);
-  const auto it = counts_.find({control_socket, call});
-  return it == counts_.end() ? 0 : it->second;
+  return calls_.CountOf(control_socket, call);
 }
 
 KeeperPermit FakeKeeper::LastPermit(const std::string& control_socket) const {
@@ -102,51 +101,37 @@ KeeperPermit FakeKeeper::LastPermit(const std::string& control_socket) const {
   return At(control_socket).session.permit;
 }
 
-absl::Status FakeKeeper::Injected(const Key& key, bool after_effect) {
-  const auto it = failures_.find(key);
-  if (it == failures_.end() || it->second.after_effect != after_effect) return absl::OkStatus();
-  Failure& failure = it->second;
-  if (failure.skip > 0) {
-    --failure.skip;
-    return absl::OkStatus();
-  }
-  if (failure.times <= 0) return absl::OkStatus();
-  --failure.times;
-  return failure.status;
-}
-
 absl::StatusOr<KeeperFacts> FakeKeeper::Call(const KeeperAddress& address, KeeperCall call,
                                              const std::string& argument, absl::Time deadline,
                                              const Effect& effect) {
-  const Key key = {address.control_socket, call};
+  const std::string& at = address.control_socket;
   std::function<void()> hook;
   {
     MutexLock lock(&mu_);
-    ++counts_[key];
+    calls_.Count(at, call);
     if (call != KeeperCall::kLook) {
-      actions_.push_back(absl::StrCat(address.control_socket, " ", NameOf(call), " ", argument));
+      actions_.push_back(absl::StrCat(at, " ", NameOf(call), " ", argument));
     }
-    if (const auto it = hooks_.find(key); it != hooks_.end()) hook = it->second;
+    hook = calls_.Hook(at, call);
   }
   if (hook) hook();
   MutexLock lock(&mu_);
   if (absl::Now() >= deadline) return absl::DeadlineExceededError("the keeper did not answer");
-  if (absl::Status status = Injected(key, false); !status.ok()) return status;
-  const auto it = keepers_.find(address.control_socket);
+  if (absl::Status status = calls_.Injected(at, call, false); !status.ok()) return status;
+  const auto it = keepers_.find(at);
   if (it == keepers_.end() || !it->second.alive) {
-    return absl::UnavailableError(absl::StrCat("nobody listens at ", address.control_socket));
+    return absl::UnavailableError(absl::StrCat("nobody listens at ", at));
   }
   Keeper& keeper = it->second;
   if (!(keeper.address.process == address.process)) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(address.control_socket, " is served by another process"));
+    return absl::FailedPreconditionError(absl::StrCat(at, " is served by another process"));
   }
   if (!address.instance.empty() && address.instance != keeper.session.facts.instance) {
     return absl::FailedPreconditionError(
         absl::StrCat("the keeper is another instance: ", keeper.session.facts.instance));
   }
   if (absl::Status status = effect(keeper.session); !status.ok()) return status;
-  if (absl::Status status = Injected(key, true); !status.ok()) return status;
+  if (absl::Status status = calls_.Injected(at, call, true); !status.ok()) return status;
   return keeper.session.facts;
 }
 

@@ -17,7 +17,6 @@
 #include <functional>
 #include <map>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -25,6 +24,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "server/base/clock.h"
+#include "server/base/fake_calls.h"
 #include "server/base/mutex.h"
 #include "server/keeper/fake_keeper_session.h"
 #include "server/keeper/keeper.h"
@@ -39,14 +39,7 @@ class FakeKeeper : public KeeperPort {
   // A null `clock`: permits expire in real time.
   explicit FakeKeeper(const Clock* clock = nullptr) : clock_(clock) {}
 
-  struct Failure {
-    absl::Status status;
-    // Calls that still go well first, and how many then fail.
-    int skip = 0;
-    int times = 1000000;
-    // The call takes effect, only its answer is lost: what a deadline or a dead connection hides.
-    bool after_effect = false;
-  };
+  using Failure = FakeFailure;
 
   // A keeper that nobody has connected to. A second one at the same control socket is a new run.
   void Add(const KeeperAddress& address);
@@ -96,7 +89,6 @@ class FakeKeeper : public KeeperPort {
     bool alive = true;
     FakeKeeperSession session;
   };
-  using Key = std::pair<std::string, KeeperCall>;
   using Effect = std::function<absl::Status(FakeKeeperSession&)>;
 
   absl::Time Now() const { return clock_ == nullptr ? absl::Now() : clock_->Now(); }
@@ -106,7 +98,6 @@ class FakeKeeper : public KeeperPort {
   absl::StatusOr<KeeperFacts> Call(const KeeperAddress& address, KeeperCall call,
                                    const std::string& argument, absl::Time deadline,
                                    const Effect& effect) ABSL_LOCKS_EXCLUDED(mu_);
-  absl::Status Injected(const Key& key, bool after_effect) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // What a front-end does; a refusal is remembered.
   absl::Status Act(const std::string& control_socket, const Effect& effect)
       ABSL_LOCKS_EXCLUDED(mu_);
@@ -114,9 +105,7 @@ class FakeKeeper : public KeeperPort {
   const Clock* const clock_;
   mutable Mutex mu_;
   std::map<std::string, Keeper> keepers_ ABSL_GUARDED_BY(mu_);
-  std::map<Key, Failure> failures_ ABSL_GUARDED_BY(mu_);
-  std::map<Key, std::function<void()>> hooks_ ABSL_GUARDED_BY(mu_);
-  std::map<Key, int> counts_ ABSL_GUARDED_BY(mu_);
+  FakeCalls<KeeperCall> calls_ ABSL_GUARDED_BY(mu_);
   std::vector<std::string> actions_ ABSL_GUARDED_BY(mu_);
 };
 

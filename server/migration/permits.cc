@@ -18,22 +18,6 @@ constexpr absl::Duration kPause = absl::Milliseconds(20);
 constexpr absl::Duration kShortest = absl::Milliseconds(1);
 constexpr absl::Duration kLongest = absl::Hours(24);
 
-const char* Name(Phase phase) {
-  switch (phase) {
-    case Phase::kNone:
-      return "none";
-    case Phase::kArmed:
-      return "armed";
-    case Phase::kSaved:
-      return "saved";
-    case Phase::kLoaded:
-      return "loaded";
-    case Phase::kUnknown:
-      break;
-  }
-  return "unknown";
-}
-
 bool MayPass(const absl::Status& status) {
   return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status);
 }
@@ -49,7 +33,7 @@ absl::Status AtKeeper(const PermitAt& at, const absl::Status& status) {
 
 // What it says instead of what is expected.
 std::string Stands(const KeeperFacts& facts) {
-  return absl::StrCat("its hand-over is in phase \"", Name(facts.phase), "\"",
+  return absl::StrCat("its hand-over is in phase \"", PhaseName(facts.phase, "unknown"), "\"",
                       facts.permit.empty() ? "" : absl::StrCat(" under permit ", facts.permit),
                       facts.last_refusal.empty()
                           ? ""
@@ -149,9 +133,9 @@ absl::Status Permits::CheckPhases(const std::function<Phase(const PermitAt&)>& w
         keepers_->Look(at.keeper, clock_->Now() + call_timeout_);
     if (!facts.ok()) return AtKeeper(at, facts.status());
     if (facts->phase == wanted(at) && facts->permit == at.permit.permit) continue;
-    return absl::FailedPreconditionError(
-        absl::StrCat("QEMU reports success, but ", KeeperOf(at), " does not: ", Stands(*facts),
-                     "; expected \"", Name(wanted(at)), "\" under permit ", at.permit.permit));
+    return absl::FailedPreconditionError(absl::StrCat(
+        "QEMU reports success, but ", KeeperOf(at), " does not: ", Stands(*facts), "; expected \"",
+        PhaseName(wanted(at), "unknown"), "\" under permit ", at.permit.permit));
   }
   return absl::OkStatus();
 }

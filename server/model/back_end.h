@@ -86,6 +86,9 @@ struct KeeperFacts {
   bool operator==(const KeeperFacts&) const = default;
 };
 
+// In one word; `unknown` is what to say when nobody has seen it.
+const char* PhaseName(KeeperFacts::Phase phase, const char* unknown);
+
 // The process behind a keeper that has the FUSE session.
 struct KeptBackEnd {
   ProcessId process;

@@ -35,9 +35,6 @@ absl::StatusOr<FileDescriptor> ConnectMonitor(const std::string& path, absl::Tim
 // (libvirt does) shows up instead of QEMU, so discovery has to verify it.
 Evidence<ProcessId> PeerProcess(int socket);
 
-// Waits until `events` (poll) are ready on `fd`. DEADLINE_EXCEEDED when they are not in time.
-absl::Status WaitReady(int fd, short events, absl::Time deadline);
-
 }  // namespace vuf
 
 #endif  // VUFD_SERVER_QMP_MONITOR_SOCKET_H_

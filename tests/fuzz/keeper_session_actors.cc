@@ -6,23 +6,10 @@
 #include <iterator>
 #include <utility>
 
+#include "keeper/testing/fake_back_end.h"
+
 namespace vuf::keeper {
 namespace {
-
-bool HasOwnAnswer(uint32_t request) {
-  switch (request) {
-    case kGetFeatures:
-    case kGetProtocolFeatures:
-    case kGetQueueNum:
-    case kGetVringBase:
-    case kSetLogBase:
-    case kSetDeviceStateFd:
-    case kCheckDeviceState:
-      return true;
-    default:
-      return false;
-  }
-}
 
 Fd AnyFd(Input& input) {
   switch (input.Byte() % 5) {
@@ -38,6 +25,7 @@ Fd AnyFd(Input& input) {
       return EventFd();
   }
 }
+
 }  // namespace
 
 uint32_t AnyRequest(Input& input) {

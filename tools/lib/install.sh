@@ -10,6 +10,9 @@ BUILD_PACKAGES=(
 # What analyses it. clang's sanitizer and fuzzer runtime is named after clang's version.
 LINT_PACKAGES=(clang clang-format clang-tidy shellcheck npm)
 
+# What brings up the end-to-end test bed.
+BED_PACKAGES=(python3 gcc libc6-dev zstd patchelf)
+
 die() {
   printf '%s: %s\n' "${0##*/}" "$*" >&2
   exit 1
