@@ -85,7 +85,9 @@ void SequentialRows(RuleRows& rows) {
   Add(rows, SecondStage, "other permit", [](Facts& f) { Keeper(Dst(f)).permit = "m2"; },
       {"KEEPER_PERMIT_LOST"});
   Add(rows, SecondStage, "another device's permit",
-      [](Facts& f) { f.request.own_permits = {{"fs1", Keeper(Dst(f)).permit}}; },
+      [](Facts& f) {
+        f.request.own_permits = {{"fs1", Keeper(Dst(f)).permit}};
+      },
       {"KEEPER_PERMIT_LOST"});
   Add(rows, SecondStage, "no permit",
       [](Facts& f) {

@@ -97,6 +97,8 @@ class Ledger {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Forget(const std::string& name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status Write(const v1::Migration& next);
+  // The state that a change to `next` shows.
+  static State Visible(const Entry& entry, State next);
   void Publish(v1::Migration next);
 
   Store* const store_;

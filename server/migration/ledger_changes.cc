@@ -60,21 +60,30 @@ absl::Status Ledger::Write(const v1::Migration& next) {
   return absl::OkStatus();
 }
 
+// Cancelled meanwhile: stays visible until the migration's thread has seen it.
+Ledger::State Ledger::Visible(const Entry& entry, State next) {
+  const State now = entry.record.state();
+  return now == v1::Migration::STATE_CANCELLING && !IsFinal(next) ? now : next;
+}
+
 void Ledger::Publish(v1::Migration next) {
+  const State wanted = next.state();
   bool state_changed = false;
   {
     MutexLock lock(&mu_);
-    Entry& entry = entries_.at(next.name());
-    const State before = entry.record.state();
-    // Cancelled meanwhile: stays visible until the migration's thread has seen it.
-    if (before == v1::Migration::STATE_CANCELLING && !IsFinal(next.state())) {
-      next.set_state(before);
-    }
-    state_changed = next.state() != before;
-    if (IsFinal(next.state())) running_.erase(next.name());
-    entry.record = next;
+    const Entry& entry = entries_.at(next.name());
+    next.set_state(Visible(entry, wanted));
+    state_changed = next.state() != entry.record.state();
   }
+  // Before anybody sees it: who reads a state and then the metrics must find it there.
   if (state_changed && observer_) observer_(next);
+  {
+    MutexLock lock(&mu_);
+    Entry& entry = entries_.at(next.name());
+    next.set_state(Visible(entry, wanted));
+    if (IsFinal(next.state())) running_.erase(next.name());
+    entry.record = std::move(next);
+  }
   subscribers_.Notify();
 }
 

@@ -137,6 +137,14 @@ void MigratorImpl::Go(const v1::Migration& migration, const std::string& source_
     return ledger_.End(migration.name(), v1::Migration::STATE_FAILED,
                        absl::StrCat("the guest is in ", guest->state_file(), " and runs nowhere"));
   }
+  const absl::StatusOr<v1::Migration> before = ledger_.Get(migration.name());
+  if (!guest.has_value() && before.ok() &&
+      before->state() == v1::Migration::STATE_AWAITING_DESTINATION) {
+    return ledger_.End(
+        migration.name(), v1::Migration::STATE_INTERRUPTED,
+        "the store has no record of the guest that this migration saved: look at its "
+        "state file and its keepers");
+  }
   if (!guest.has_value()) {
     Run(parts_, migration, source_socket).Go();
     guest = saved_guests_.Get(migration.vm());

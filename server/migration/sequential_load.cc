@@ -37,6 +37,11 @@ std::vector<PermitAt> PermitsIn(const record::v1::SavedGuest& guest) {
   return PermitsOf(record);
 }
 
+absl::Status StillThere(const std::string& socket) {
+  return absl::UnavailableError(
+      absl::StrCat("The source QEMU (", socket, ") was told to quit and is still there."));
+}
+
 }  // namespace
 
 SequentialLoad::SequentialLoad(const RunParts& parts, v1::Migration migration,
@@ -61,24 +66,24 @@ void SequentialLoad::Go() {
   if (last.ok()) last = permits_.Use(PermitsIn(guest_));
   if (!last.ok()) return End(v1::Migration::STATE_FAILED, std::string(last.message()));
   recorded_ = *std::move(recorded);
-  last = absl::NotFoundError("");
   Source source = Source::kThere;
   do {
     if (source == Source::kThere) source = ReleaseSource();
-    if (source == Source::kRuns) {
-      const std::string left = permits_.DisarmAll(parts_.clock->Now() + parts_.settle_timeout);
-      (void)parts_.saved_guests->Erase(guest_.vm());
-      return End(v1::Migration::STATE_FAILED,
-                 absl::StrCat("Somebody resumed the source (", source_.socket(),
-                              ") after it had saved its state: the guest runs there, and the state "
-                              "file ",
-                              guest_.state_file(), " is void.", left));
-    }
-    if (source == Source::kGone) last = TryOnce();
+    if (source == Source::kRuns) return SourceRuns();
+    last = source == Source::kGone ? TryOnce() : StillThere(source_.socket());
     if (last.ok()) return HandOver();
     ShowWaiting(last);
     if (parts_.clock->Now() >= deadline_) return TimedOut(last);
-  } while (Pause(absl::IsNotFound(last) ? kSlice : kRefused));
+  } while (Pause(absl::IsAborted(last) ? kRefused : kSlice));
+}
+
+// Whoever resumed it has given it its rings back, which made the marker in the file void.
+void SequentialLoad::SourceRuns() {
+  const std::string left = permits_.DisarmAll(parts_.clock->Now() + parts_.settle_timeout);
+  End(v1::Migration::STATE_FAILED,
+      absl::StrCat("Somebody resumed the source (", source_.socket(),
+                   ") after it had saved its state: the guest runs there.", left,
+                   ForgetSaved(*parts_.saved_guests, guest_.vm(), guest_.state_file())));
 }
 
 // Another process at its socket, or none, says that the source has ended. One that is there is told
@@ -110,6 +115,8 @@ absl::Status SequentialLoad::TryOnce() {
   destination_.Use(std::move(gathered.destination), there.process);
   absl::Status loaded = Judge(gathered.facts);
   if (loaded.ok()) loaded = Load(gathered.facts);
+  // Anything but "there is none" waits a little before the next try.
+  if (!loaded.ok()) loaded = absl::AbortedError(loaded.message());
   // A monitor serves one client, and somebody may want to look at a destination that is refused.
   if (!loaded.ok()) destination_.Release();
   return loaded;
@@ -142,10 +149,9 @@ absl::Status SequentialLoad::Conclude(const absl::Status& loaded) {
   if (quit.ok()) began_.reset();
   Log(LogLevel::kWarning, "a destination could not take the saved guest",
       {{"migration", name()}, {"error", done.ToString()}, {"quit", quit.ToString()}});
-  return absl::Status(
-      done.code() == absl::StatusCode::kNotFound ? absl::StatusCode::kAborted : done.code(),
-      absl::StrCat("the destination QEMU could not take the guest and was told to quit: ",
-                   done.message(), ". Start another one."));
+  return absl::AbortedError(absl::StrCat(
+      "the destination QEMU could not take the guest and was told to quit: ", done.message(),
+      ". Start another one."));
 }
 
 absl::Status SequentialLoad::Commit() {

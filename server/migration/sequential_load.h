@@ -41,6 +41,7 @@ class SequentialLoad {
  private:
   enum class Source { kGone, kThere, kRuns };
   Source ReleaseSource();
+  void SourceRuns();
   // OK: committed to the destination. NOT_FOUND: there is none.
   absl::Status TryOnce();
   // The same for a destination that has begun to load, of an earlier run of vufd, say.
