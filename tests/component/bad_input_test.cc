@@ -213,7 +213,7 @@ INSTANTIATE_TEST_SUITE_P(
                  kInvalid, "77"},
         BadInput{"EmptyDestination",
                  [] { return Evaluate([](auto& r) { r.mutable_destination(); }); }, kInvalid,
-                 "destination.same_host: required"},
+                 "destination: required"},
         BadInput{"ToItself",
                  [] {
                    return Evaluate([](auto& r) {

@@ -154,7 +154,7 @@ TEST_F(MigrationApiTest, WhatAnUpgradeCanGetWrongIsNamed) {
   world_.RegisterSource();
   const std::vector<std::pair<std::string, std::function<void(v1::UpgradeVmRequest&)>>> spoils = {
       {"vm: ", [](auto& r) { r.clear_vm(); }},
-      {"destination.same_host: ", [](auto& r) { r.clear_destination(); }},
+      {"destination: required", [](auto& r) { r.clear_destination(); }},
       {"allowed_modes: ", [](auto& r) { r.add_allowed_modes(v1::MIGRATION_MODE_UNSPECIFIED); }},
       {"ram_transfer: ", [](auto& r) { r.set_ram_transfer(static_cast<v1::RamTransfer>(9)); }},
       {"timeout: ", [](auto& r) { r.mutable_timeout()->set_seconds(90000); }},
