@@ -75,6 +75,8 @@ class FakeBackEnd {
   std::vector<Fd> files;
   uint64_t features = 0;
   size_t log_bases = 0;
+  // Notifications that could not be written to the descriptor that the front-end gave.
+  int failed_calls = 0;
   std::string loaded;
   // The pipe of a load could be read without polling.
   bool load_was_blocking = false;
