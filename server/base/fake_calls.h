@@ -25,12 +25,12 @@ struct FakeFailure {
 template <typename Call>
 class FakeCalls {
  public:
-  void Fail(const std::string& target, Call call, FakeFailure failure) {
-    failures_[{target, call}] = std::move(failure);
+  void Fail(const std::string& target, Call call, const FakeFailure& failure) {
+    failures_[{target, call}] = failure;
   }
   // Replaces an earlier one. The fake runs it before the call takes effect, without its lock.
-  void Before(const std::string& target, Call call, std::function<void()> hook) {
-    hooks_[{target, call}] = std::move(hook);
+  void Before(const std::string& target, Call call, const std::function<void()>& hook) {
+    hooks_[{target, call}] = hook;
   }
   // May be empty.
   std::function<void()> Hook(const std::string& target, Call call) const {
