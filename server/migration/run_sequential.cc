@@ -1,7 +1,5 @@
 // The sequential form up to its point of no return: the guest is in the file and the source quits.
 #include "absl/strings/str_cat.h"
-#include "server/base/log.h"
-#include "server/convert/convert.h"
 #include "server/convert/facts_record.h"
 #include "server/migration/explain.h"
 #include "server/migration/hand_over.h"
