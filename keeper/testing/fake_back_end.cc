@@ -165,8 +165,8 @@ bool FakeBackEnd::ServeRing(Ring& ring) {
   ring.base = *available;
   WriteIndex(ring.address.used + 2, *available);
   const uint64_t one = 1;
-  // A front-end may hand over what cannot be written, the read end of a pipe, say. That harms nobody
-  // but itself; real back-ends go on.
+  // A front-end may hand over what cannot be written, the read end of a pipe, say. That harms
+  // nobody but itself; real back-ends go on.
   if (ring.call.valid() && write(ring.call.get(), &one, sizeof one) < 0) ++failed_calls;
   return true;
 }
