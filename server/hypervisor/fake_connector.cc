@@ -92,14 +92,15 @@ void FakeConnector::Die(const std::string& vm) {
   Changed();
 }
 
-void FakeConnector::Fail(const std::string& vm, FakeCall call, Failure failure) {
+void FakeConnector::Fail(const std::string& vm, FakeCall call, const Failure& failure) {
   MutexLock lock(&mu_);
-  calls_.Fail(vm, call, std::move(failure));
+  calls_.Fail(vm, call, failure);
 }
 
-void FakeConnector::Before(const std::string& vm, FakeCall call, std::function<void()> hook) {
+void FakeConnector::Before(const std::string& vm, FakeCall call,
+                           const std::function<void()>& hook) {
   MutexLock lock(&mu_);
-  calls_.Before(vm, call, std::move(hook));
+  calls_.Before(vm, call, hook);
 }
 
 void FakeConnector::ChangeFacts(const std::string& vm,

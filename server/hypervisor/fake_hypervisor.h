@@ -65,9 +65,9 @@ class FakeConnector : public HypervisorConnector {
   // The QEMU process is gone: UNAVAILABLE on open connections, nobody listens for new ones.
   void Die(const std::string& vm);
   // DEADLINE_EXCEEDED and UNAVAILABLE make the connection fail for good, as the port says.
-  void Fail(const std::string& vm, FakeCall call, Failure failure);
+  void Fail(const std::string& vm, FakeCall call, const Failure& failure);
   // Runs before the call takes effect, without a lock; replaces an earlier one.
-  void Before(const std::string& vm, FakeCall call, std::function<void()> hook);
+  void Before(const std::string& vm, FakeCall call, const std::function<void()>& hook);
   // Changes what Observe tells from now on.
   void ChangeFacts(const std::string& vm, const std::function<void(VmFacts&)>& change);
   // The operator, or libvirt, does it behind vufd's back.

@@ -59,15 +59,15 @@ void FakeKeeper::Die(const std::string& control_socket) {
   At(control_socket).alive = false;
 }
 
-void FakeKeeper::Fail(const std::string& control_socket, KeeperCall call, Failure failure) {
+void FakeKeeper::Fail(const std::string& control_socket, KeeperCall call, const Failure& failure) {
   MutexLock lock(&mu_);
-  calls_.Fail(control_socket, call, std::move(failure));
+  calls_.Fail(control_socket, call, failure);
 }
 
 void FakeKeeper::Before(const std::string& control_socket, KeeperCall call,
-                        std::function<void()> hook) {
+                        const std::function<void()>& hook) {
   MutexLock lock(&mu_);
-  calls_.Before(control_socket, call, std::move(hook));
+  calls_.Before(control_socket, call, hook);
 }
 
 void FakeKeeper::Change(const std::string& control_socket,

@@ -45,9 +45,10 @@ class FakeKeeper : public KeeperPort {
   void Add(const KeeperAddress& address);
   // Nobody answers any more: UNAVAILABLE.
   void Die(const std::string& control_socket);
-  void Fail(const std::string& control_socket, KeeperCall call, Failure failure);
+  void Fail(const std::string& control_socket, KeeperCall call, const Failure& failure);
   // Runs before the call takes effect, without a lock; replaces an earlier one.
-  void Before(const std::string& control_socket, KeeperCall call, std::function<void()> hook);
+  void Before(const std::string& control_socket, KeeperCall call,
+              const std::function<void()>& hook);
   // Changes what the keeper tells and is.
   void Change(const std::string& control_socket, const std::function<void(KeeperFacts&)>& change);
 
