@@ -26,6 +26,9 @@ _vufctl_offer() {
     VM | @vms) words=$(_vufctl_names "$1" vms "${@:2}") ;;
     ENDPOINT) words=$(_vufctl_names "$1" endpoints "${@:2}") ;;
     PROFILE | @profiles) words=$(_vufctl_names "$1" profiles "${@:2}") ;;
+    POLICY) words=$(_vufctl_names "$1" policies "${@:2}") ;;
+    ACKNOWLEDGEMENT) words=$(_vufctl_names "$1" acknowledgements "${@:2}") ;;
+    FILE) mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
     MIGRATION) words=$(_vufctl_names "$1" migrations "${@:2}") ;;
     *SOCKET | @files) mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
     SHELL) words=bash ;;

@@ -9,6 +9,7 @@
 #include "vuf/v1/back_end_profile.pb.h"
 #include "vuf/v1/endpoint.pb.h"
 #include "vuf/v1/migration.pb.h"
+#include "vuf/v1/policy.pb.h"
 #include "vuf/v1/vm.pb.h"
 
 namespace vuf::cli {
@@ -32,6 +33,11 @@ std::string EndpointChangeText(const v1::WatchEndpointsResponse& change);
 
 std::string ProfilesText(const v1::ListBackEndProfilesResponse& profiles);
 std::string ProfileText(const v1::BackEndProfile& profile);
+
+std::string PoliciesText(const v1::ListMigrationPoliciesResponse& policies);
+std::string PolicyRevisionsText(const v1::ListMigrationPolicyRevisionsResponse& revisions);
+std::string ExplainPolicyText(const v1::ExplainPolicyResponse& explained);
+std::string AcknowledgementsText(const v1::ListAcknowledgementsResponse& acknowledgements);
 
 std::string MigrationsText(const v1::ListMigrationsResponse& migrations);
 std::string MigrationText(const v1::Migration& migration, const Look& look);

@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <chrono>
+#include <string>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "client/vuf_client.h"
@@ -43,6 +45,37 @@ absl::StatusOr<Response> Call(Stub& stub,
     absl::SleepFor(backoff);
     backoff *= 2;
   }
+}
+
+inline constexpr int kPageSize = 500;
+inline constexpr int kMaxPages = 1000;
+
+template <typename Request>
+Request Named(const std::string& name) {
+  Request request;
+  request.set_name(name);
+  return request;
+}
+
+template <typename T>
+absl::Status StatusOf(const absl::StatusOr<T>& result) {
+  return result.status();
+}
+
+// Fetches pages until the last, or until `enough(all)`. `fetch` takes a page token.
+template <typename Response, typename Fetch, typename Enough>
+absl::StatusOr<Response> AllPages(const Fetch& fetch, const Enough& enough) {
+  Response all;
+  for (int page = 0; page < kMaxPages; ++page) {
+    const std::string token = all.next_page_token();
+    absl::StatusOr<Response> next = fetch(token);
+    if (!next.ok()) return next.status();
+    all.clear_next_page_token();
+    all.MergeFrom(*next);
+    if (all.next_page_token().empty() || enough(all)) return all;
+  }
+  return absl::ResourceExhaustedError(
+      absl::StrCat("the list did not end after ", kMaxPages, " pages"));
 }
 
 }  // namespace vuf

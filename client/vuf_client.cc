@@ -14,42 +14,12 @@
 namespace vuf {
 namespace {
 
-constexpr int kPageSize = 500;
 // A migration carries its verdict with all evidence: tens of kilobytes.
 constexpr int kMigrationPageSize = 50;
-constexpr int kMaxPages = 1000;
 constexpr int kMaxMessageBytes = 64 << 20;
 
 // A socket path longer than this does not fit sockaddr_un.
 constexpr size_t kMaxSocketPath = 107;
-
-template <typename Request>
-Request Named(const std::string& name) {
-  Request request;
-  request.set_name(name);
-  return request;
-}
-
-template <typename T>
-absl::Status StatusOf(const absl::StatusOr<T>& result) {
-  return result.status();
-}
-
-// Fetches pages until the last, or until `enough(all)`. `fetch` takes a page token.
-template <typename Response, typename Fetch, typename Enough>
-absl::StatusOr<Response> AllPages(const Fetch& fetch, const Enough& enough) {
-  Response all;
-  for (int page = 0; page < kMaxPages; ++page) {
-    const std::string token = all.next_page_token();
-    absl::StatusOr<Response> next = fetch(token);
-    if (!next.ok()) return next.status();
-    all.clear_next_page_token();
-    all.MergeFrom(*next);
-    if (all.next_page_token().empty() || enough(all)) return all;
-  }
-  return absl::ResourceExhaustedError(
-      absl::StrCat("the list did not end after ", kMaxPages, " pages"));
-}
 
 }  // namespace
 
@@ -93,7 +63,8 @@ VufClient::VufClient(const std::shared_ptr<grpc::Channel>& channel, const Client
       vms_(v1::VmService::NewStub(channel)),
       endpoints_(v1::EndpointService::NewStub(channel)),
       profiles_(v1::BackEndProfileService::NewStub(channel)),
-      migrations_(v1::MigrationService::NewStub(channel)) {}
+      migrations_(v1::MigrationService::NewStub(channel)),
+      policies_(v1::MigrationPolicyService::NewStub(channel)) {}
 
 absl::StatusOr<bool> VufClient::IsServing() {
   using grpc::health::v1::Health;

@@ -3,6 +3,7 @@
 #ifndef VUFD_CLIENT_VUF_CLIENT_H_
 #define VUFD_CLIENT_VUF_CLIENT_H_
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -17,6 +18,7 @@
 #include "vuf/v1/back_end_profile.grpc.pb.h"
 #include "vuf/v1/endpoint.grpc.pb.h"
 #include "vuf/v1/migration.grpc.pb.h"
+#include "vuf/v1/policy.grpc.pb.h"
 #include "vuf/v1/vm.grpc.pb.h"
 
 namespace vuf {
@@ -73,6 +75,23 @@ class VufClient {
   absl::StatusOr<v1::ListBackEndProfilesResponse> ListBackEndProfiles();
   absl::Status DeleteBackEndProfile(const v1::DeleteBackEndProfileRequest& request);
 
+  absl::StatusOr<v1::MigrationPolicy> CreateMigrationPolicy(
+      v1::CreateMigrationPolicyRequest request);
+  // `revision` 0: the one in force.
+  absl::StatusOr<v1::MigrationPolicy> GetMigrationPolicy(const std::string& name,
+                                                         uint64_t revision);
+  absl::StatusOr<v1::ListMigrationPoliciesResponse> ListMigrationPolicies();
+  absl::StatusOr<v1::MigrationPolicy> UpdateMigrationPolicy(
+      const v1::UpdateMigrationPolicyRequest& request);
+  absl::Status DeleteMigrationPolicy(const v1::DeleteMigrationPolicyRequest& request);
+  absl::StatusOr<v1::ListMigrationPolicyRevisionsResponse> ListMigrationPolicyRevisions(
+      const std::string& name);
+  absl::StatusOr<v1::ExplainPolicyResponse> ExplainPolicy(const std::string& vm);
+  absl::StatusOr<v1::Acknowledgement> CreateAcknowledgement(
+      v1::CreateAcknowledgementRequest request);
+  absl::StatusOr<v1::ListAcknowledgementsResponse> ListAcknowledgements();
+  absl::Status DeleteAcknowledgement(const v1::DeleteAcknowledgementRequest& request);
+
   absl::StatusOr<v1::Verdict> EvaluateMigration(const v1::EvaluateMigrationRequest& request);
   absl::StatusOr<v1::Migration> CreateMigration(v1::CreateMigrationRequest request);
   absl::StatusOr<v1::Migration> UpgradeVm(v1::UpgradeVmRequest request);
@@ -99,6 +118,7 @@ class VufClient {
   const std::unique_ptr<v1::EndpointService::StubInterface> endpoints_;
   const std::unique_ptr<v1::BackEndProfileService::StubInterface> profiles_;
   const std::unique_ptr<v1::MigrationService::StubInterface> migrations_;
+  const std::unique_ptr<v1::MigrationPolicyService::StubInterface> policies_;
 };
 
 // True only for a verdict that allows without contradicting itself: the reader's half of

@@ -111,6 +111,21 @@ void NoteUnknown(absl::string_view what, const Evidence<T>& evidence,
   notes->push_back(absl::StrCat(what, ": ", evidence.detail.empty() ? "unknown" : evidence.detail));
 }
 
+void SetTexts(const std::vector<std::string>& texts,
+              google::protobuf::RepeatedPtrField<std::string>& out) {
+  for (const std::string& text : texts) *out.Add() = ValidUtf8(text);
+}
+
+v1::ShadowVerdict ShadowMessage(const ShadowVerdict& shadow) {
+  v1::ShadowVerdict out;
+  out.set_decision(shadow.allow ? v1::DECISION_ALLOW : v1::DECISION_REFUSE);
+  out.set_mode(ModeMessage(shadow.mode));
+  SetTexts(shadow.added_blockers, *out.mutable_added_blockers());
+  SetTexts(shadow.removed_blockers, *out.mutable_removed_blockers());
+  SetTexts(shadow.policies, *out.mutable_policies());
+  return out;
+}
+
 }  // namespace
 
 std::string ValidUtf8(absl::string_view text) {
@@ -204,6 +219,8 @@ v1::Verdict ToProto(const Verdict& verdict) {
     *out.mutable_evaluate_time() = ToProto(verdict.evaluated_at);
   }
   out.set_fingerprint(verdict.fingerprint);
+  SetTexts(verdict.policies, *out.mutable_policies());
+  if (verdict.shadow.has_value()) *out.mutable_shadow() = ShadowMessage(*verdict.shadow);
   return out;
 }
 

@@ -11,6 +11,7 @@
 #include "server/decision/fingerprint.h"
 #include "server/decision/report.h"
 #include "server/decision/rule.h"
+#include "server/decision/rulings.h"
 #include "server/decision/world.h"
 
 namespace vuf {
@@ -57,7 +58,7 @@ Modes DecideModes(const Facts& facts, size_t devices, const Report& report) {
     }
   };
   for (const Report::Entry& entry : report.entries()) {
-    if (entry.rule.rule->severity == Severity::kWarning) continue;
+    if (entry.severity == Severity::kWarning) continue;
     close(entry.subject.device, static_cast<unsigned>(entry.rule.rule->against));
   }
   for (const Report::Gap& gap : report.gaps()) close(gap.subject.device, gap.against);
@@ -69,10 +70,10 @@ Modes DecideModes(const Facts& facts, size_t devices, const Report& report) {
   return modes;
 }
 
-Finding MakeFinding(const char* code, const Rule& rule, const Subject& subject, std::string message,
-                    std::vector<CitedFact> evidence) {
+Finding MakeFinding(const char* code, const Rule& rule, Severity severity, const Subject& subject,
+                    std::string message, std::vector<CitedFact> evidence) {
   return {code,
-          rule.severity,
+          severity,
           subject.side,
           std::string(subject.name),
           std::move(message),
@@ -109,9 +110,9 @@ void AddGapFindings(const Report& report, const Modes& modes, const Facts& facts
         stale ? absl::StrFormat("Observed too long ago (more than %s) or in the future: %s.",
                                 absl::FormatDuration(facts.max_age), absl::StrJoin(described, "; "))
               : absl::StrFormat("Could not be established: %s.", absl::StrJoin(described, "; "));
-    findings.push_back(MakeFinding(stale ? "EVIDENCE_STALE" : "FACT_UNKNOWN",
-                                   stale ? rule_EVIDENCE_STALE : rule_FACT_UNKNOWN,
-                                   gaps.front()->subject, std::move(message), std::move(evidence)));
+    findings.push_back(MakeFinding(
+        stale ? "EVIDENCE_STALE" : "FACT_UNKNOWN", stale ? rule_EVIDENCE_STALE : rule_FACT_UNKNOWN,
+        Severity::kBlocker, gaps.front()->subject, std::move(message), std::move(evidence)));
   }
 }
 
@@ -120,8 +121,8 @@ std::vector<Finding> CollectFindings(const Report& report, const Modes& modes, c
   for (const Report::Entry& entry : report.entries()) {
     const unsigned against = static_cast<unsigned>(entry.rule.rule->against);
     if ((against & modes.InterestOf(entry.subject.device)) == 0) continue;
-    findings.push_back(MakeFinding(entry.rule.code, *entry.rule.rule, entry.subject, entry.message,
-                                   entry.evidence));
+    findings.push_back(MakeFinding(entry.rule.code, *entry.rule.rule, entry.severity, entry.subject,
+                                   entry.message, entry.evidence));
   }
   AddGapFindings(report, modes, facts, findings);
   std::stable_sort(findings.begin(), findings.end(), [](const Finding& a, const Finding& b) {
@@ -149,12 +150,14 @@ Verdict Evaluate(const Facts& facts) {
     report.Begin(rule);
     if (rule.rule->check != nullptr) rule.rule->check(world, report);
   }
+  if (facts.policy.known()) ApplyRulings(*facts.policy.value, report);
   const std::vector<DeviceView> devices = world.source_devices();
   const Modes modes = DecideModes(facts, devices.size(), report);
 
   Verdict verdict;
   verdict.evaluated_at = facts.now;
   verdict.fingerprint = Fingerprint(facts);
+  if (facts.policy.known()) verdict.policies = facts.policy.value->matching;
   for (size_t i = 0; i < devices.size(); ++i) {
     verdict.devices.push_back(JudgeDevice(*devices[i].facts, modes.open[i]));
   }

@@ -8,6 +8,7 @@
 //     one, any mode that the request permits (any mode at all when it permits none). So what speaks
 //     against stateless is not mentioned when the device goes statefully, but a refusal always
 //     names every reason against every permitted mode.
+//     Before that, policies and acknowledgements have their say (rulings.h).
 //  4. The VM's mode is the weakest of its devices', and it is allowed when nothing blocks.
 // A fact that is unknown, older than max_age, or from the future counts as unknown, and each rule
 // that needs it is thereby against the migration (FACT_UNKNOWN, EVIDENCE_STALE).

@@ -22,6 +22,7 @@ constexpr Family kFamilies[] = {
     {"share", "The shared directory"},
     {"option_drift", "The back-end's options"},
     {"procedure", "States"},
+    {"policy", "The operator's policies"},
 };
 
 const char* Text(Severity severity) {
@@ -57,6 +58,7 @@ std::string Section(const RegisteredRule& registered) {
   std::string section =
       absl::StrCat("### ", registered.code, "\n\n", Text(rule.severity), " · ", Text(rule.against),
                    " · side: ", rule.side, " · retry: ", Text(rule.retry_class));
+  if (rule.acknowledgeable) absl::StrAppend(&section, " · may be acknowledged");
   if (*rule.hazards != '\0') absl::StrAppend(&section, " · hazard ", rule.hazards);
   absl::StrAppend(&section, "\n\n", rule.cause, "\n\n**Remedy.** ", rule.remedy, "\n\n");
   return section;

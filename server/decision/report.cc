@@ -3,7 +3,8 @@
 namespace vuf {
 
 void Report::Add(const Subject& subject, std::string message, std::vector<CitedFact> evidence) {
-  entries_.push_back({rule_, subject, std::move(message), std::move(evidence)});
+  entries_.push_back(
+      {rule_, subject, std::move(message), std::move(evidence), rule_.rule->severity});
 }
 
 void Report::AddGap(const Subject& subject, const std::string& fact, const std::string& why) {

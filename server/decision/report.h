@@ -49,6 +49,8 @@ class Report {
     Subject subject;
     std::string message;
     std::vector<CitedFact> evidence;
+    // The rule's, unless a policy or an acknowledgement says otherwise.
+    Severity severity;
   };
   // A fact that a rule needs and cannot have.
   struct Gap {
@@ -92,6 +94,8 @@ class Report {
   void AddGap(const Subject& subject, const std::string& fact, const std::string& why);
 
   const std::vector<Entry>& entries() const { return entries_; }
+  // For what policies and acknowledgements change about them.
+  std::vector<Entry>& mutable_entries() { return entries_; }
   const std::vector<Gap>& gaps() const { return gaps_; }
 
  private:

@@ -27,6 +27,10 @@ struct Rule {
   Severity severity = Severity::kBlocker;
   Against against = Against::kAnyMode;
   RetryClass retry_class = RetryClass::kPermanent;
+  // An operator may take the responsibility for it (an acknowledgement): what it fears may be known
+  // to be impossible, or to be worth it, and no VM is lost, doubled or left unable to migrate by
+  // it.
+  bool acknowledgeable = false;
   // Where it looks, for docs/reasons.md: "source", "destination", "either" or "request".
   const char* side = "either";
   // What is wrong and what it would lead to.

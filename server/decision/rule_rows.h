@@ -37,6 +37,7 @@ void IdentityRows(RuleRows& rows);
 void DeviceRows(RuleRows& rows);
 void ShareRows(RuleRows& rows);
 void OptionRows(RuleRows& rows);
+void PolicyRows(RuleRows& rows);
 
 // Parts of the safe world, by the shortest names that can still be read.
 inline VmFacts& Src(Facts& facts) { return facts.source; }

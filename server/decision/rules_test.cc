@@ -38,6 +38,7 @@ RuleRows AllRows() {
   KeeperOtherRows(rows);
   SequentialRows(rows);
   SharedRamRows(rows);
+  PolicyRows(rows);
   return rows;
 }
 

@@ -104,6 +104,8 @@ std::string ToText(const KeptBackEnd& value) {
   return absl::StrCat(value.executable, " (", ToText(value.process), "), ", ToText(value.state));
 }
 
+std::string ToText(const EffectivePolicy& value) { return absl::StrJoin(value.matching, ", "); }
+
 std::string ToText(const std::map<std::string, std::string>& value) {
   return absl::StrJoin(value, " ", absl::PairFormatter("="));
 }

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "server/model/policy.h"
 #include "server/model/vm.h"
 
 namespace vuf {
@@ -31,6 +32,7 @@ std::string ToText(KeeperFacts::Phase value);
 std::string ToText(KeeperFacts::Role value);
 std::string ToText(const KeeperFacts& value);
 std::string ToText(const KeptBackEnd& value);
+std::string ToText(const EffectivePolicy& value);
 std::string ToText(const std::map<std::string, std::string>& value);
 std::string ToText(const std::map<std::string, bool>& value);
 std::string ToText(const std::set<std::string>& value);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "server/migration/policy_subject.h"
 #include "server/profile/profile.h"
 
 namespace vuf {
@@ -17,12 +18,6 @@ VmFacts NotAsked(const std::string& qmp_socket, absl::string_view why) {
   facts.qmp_socket = qmp_socket;
   facts.monitor = Unknown<std::string>(std::string(why), Source::kQmp);
   return facts;
-}
-
-// The back-end's own path is what sock_diag saw; QEMU's may be missing (7.2, passed descriptors).
-std::string SocketPathOf(const FsDeviceFacts& device) {
-  if (device.back_end.socket.known()) return device.back_end.socket.value->path;
-  return device.chardev.known() ? device.chardev.value->socket_path : "";
 }
 
 std::string DeclaredProfile(const Registry::Snapshot& registry, const std::string& socket_path) {
@@ -105,6 +100,7 @@ void Gatherer::AddCommon(const GatherRequest& request, Facts& facts,
     facts.endpoints.push_back(ToModel(endpoint));
   }
   facts.now = clock_->Now();
+  AddPolicies(*registry, request.vm, facts.now, facts);
 }
 
 Gathered Gatherer::Gather(const GatherRequest& request, absl::Time deadline) {

@@ -106,6 +106,30 @@ absl::Status Ledger::CheckRoom(const v1::Migration& migration) const {
                    " allows; wait for one to end"));
 }
 
+void Ledger::CountOthers(const std::string& name, std::vector<ConcurrencyLimit>& limits) const {
+  for (ConcurrencyLimit& limit : limits) {
+    limit.running = static_cast<uint32_t>(
+        std::count_if(running_.begin(), running_.end(), [&](const std::string& other) {
+          return other != name && entries_.at(other).places.count(limit.policy) > 0;
+        }));
+  }
+}
+
+bool Ledger::Reserve(const std::string& name, std::vector<ConcurrencyLimit>& limits) {
+  MutexLock lock(&mu_);
+  CountOthers(name, limits);
+  const bool room = std::all_of(limits.begin(), limits.end(),
+                                [](const auto& limit) { return limit.running < limit.limit; });
+  if (!room) return false;
+  for (const ConcurrencyLimit& limit : limits) entries_.at(name).places.insert(limit.policy);
+  return true;
+}
+
+void Ledger::CountRunning(std::vector<ConcurrencyLimit>& limits) const {
+  MutexLock lock(&mu_);
+  CountOthers("", limits);
+}
+
 absl::StatusOr<Ledger::Added> Ledger::Add(v1::Migration migration, const RequestKey& key) {
   std::vector<Change> changes;
   {
@@ -123,7 +147,7 @@ absl::StatusOr<Ledger::Added> Ledger::Add(v1::Migration migration, const Request
       requests_[key.request_id] = {key.arguments_digest, migration.name()};
     }
     // Taken before the write, so that a second one finds the VM taken; unseen until after it.
-    entries_[migration.name()] = {migration, Stop::kNone, false, true};
+    entries_[migration.name()] = {migration, Stop::kNone, false, true, {}};
     running_.insert(migration.name());
   }
   const absl::Status written = store_->Write(changes);

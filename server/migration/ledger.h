@@ -16,6 +16,7 @@
 #include "server/base/clock.h"
 #include "server/base/mutex.h"
 #include "server/migration/subscribers.h"
+#include "server/model/policy.h"
 #include "server/registry/request_key.h"
 #include "server/store/store.h"
 #include "vuf/v1/migration.pb.h"
@@ -51,6 +52,12 @@ class Ledger {
   // Durable when it returns OK. At most one running migration per VM and per destination.
   absl::StatusOr<Added> Add(v1::Migration migration, const RequestKey& key);
 
+  // Takes a place under each of these limits, which have counted it from then on until it ends; or,
+  // where one of them is reached, none. Says in the limits how many others have one.
+  bool Reserve(const std::string& name, std::vector<ConcurrencyLimit>& limits);
+  // Only says how many.
+  void CountRunning(std::vector<ConcurrencyLimit>& limits) const;
+
   absl::StatusOr<v1::Migration> Get(const std::string& name) const;
   // Newest first.
   std::vector<v1::Migration> List() const;
@@ -84,10 +91,14 @@ class Ledger {
     bool committing = false;
     // Being written for the first time.
     bool pending = false;
+    // Policies under whose limits it has a place.
+    std::set<std::string> places;
   };
 
   absl::Status LoadRequests();
   absl::StatusOr<Added> ReplayLocked(const RequestKey& key) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void CountOthers(const std::string& name, std::vector<ConcurrencyLimit>& limits) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status CheckRoom(const v1::Migration& migration) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Everything that one durable write of `next` carries.

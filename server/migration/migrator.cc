@@ -58,6 +58,9 @@ class MigratorImpl : public Migrator {
   std::string RunningMigrationOf(const std::string& vm) const override {
     return ledger_.RunningOf(vm);
   }
+  void CountRunning(std::vector<ConcurrencyLimit>& limits) const override {
+    ledger_.CountRunning(limits);
+  }
   uint64_t Subscribe(std::function<void()> notify) override {
     return ledger_.Subscribe(std::move(notify));
   }

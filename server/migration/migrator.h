@@ -38,10 +38,11 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "server/base/clock.h"
-#include "server/decision/evaluate.h"
+#include "server/decision/shadow.h"
 #include "server/keeper/keeper.h"
 #include "server/migration/gather.h"
 #include "server/model/facts.h"
+#include "server/model/policy.h"
 #include "server/model/verdict.h"
 #include "server/registry/registry.h"
 #include "server/registry/request_key.h"
@@ -62,7 +63,7 @@ class Migrator {
     // after a commit, and at start.
     absl::Duration settle_timeout = absl::Seconds(30);
     // Tests put their own judgement here.
-    std::function<Verdict(const Facts&)> evaluate = Evaluate;
+    std::function<Verdict(const Facts&)> evaluate = EvaluateWithShadow;
     // Null: a migration of a VM with a back-end behind a keeper fails before anything is touched.
     KeeperPort* keepers = nullptr;
   };
@@ -89,6 +90,8 @@ class Migrator {
   virtual absl::StatusOr<v1::Migration> Cancel(const std::string& name) = 0;
   // Name of the running migration of a VM, or "".
   virtual std::string RunningMigrationOf(const std::string& vm) const = 0;
+  // How many running migrations have a place under each limit.
+  virtual void CountRunning(std::vector<ConcurrencyLimit>& limits) const = 0;
   // Calls `notify` after every change of any migration until Unsubscribe returns.
   virtual uint64_t Subscribe(std::function<void()> notify) = 0;
   virtual void Unsubscribe(uint64_t id) = 0;

@@ -53,6 +53,7 @@ absl::Time DeadlineOf(const v1::Migration& migration, absl::Duration default_tim
 Run::Run(const RunParts& parts, v1::Migration migration, const std::string& source_socket)
     : parts_(parts),
       migration_(std::move(migration)),
+      timeout_(TimeoutOf(migration_, parts_.default_timeout)),
       deadline_(DeadlineOf(migration_, parts_.default_timeout)),
       gather_(RunRequest(migration_, source_socket)),
       source_(parts_.connector, parts_.clock, parts_.qmp_timeout, source_socket),
@@ -91,9 +92,8 @@ absl::Status Run::CheckStop() const {
       break;
   }
   if (parts_.clock->Now() < deadline_) return absl::OkStatus();
-  return absl::DeadlineExceededError(absl::StrCat(
-      "timed out: the migration's timeout of ",
-      absl::FormatDuration(TimeoutOf(migration_, parts_.default_timeout)), " is over"));
+  return absl::DeadlineExceededError(absl::StrCat("timed out: the migration's timeout of ",
+                                                  absl::FormatDuration(timeout_), " is over"));
 }
 
 absl::Status Run::Evaluate() {
@@ -101,6 +101,7 @@ absl::Status Run::Evaluate() {
   if (absl::Status stop = CheckStop(); !stop.ok()) return stop;
   decided_ = std::move(gathered.facts);
   verdict_ = parts_.evaluate(decided_);
+  if (verdict_.allow) TakePlaces();
   parts_.ledger->Show(
       name(), [&](v1::Migration& migration) { *migration.mutable_verdict() = ToProto(verdict_); });
   if (!verdict_.allow) {
@@ -108,6 +109,7 @@ absl::Status Run::Evaluate() {
     parts_.ledger->End(name(), v1::Migration::STATE_REFUSED, "");
     return absl::OkStatus();
   }
+  Tighten();
   const std::string& required = migration_.required_fingerprint();
   if (!required.empty() && required != verdict_.fingerprint) {
     return absl::AbortedError(absl::StrCat("ABORTED: required_fingerprint is ", required,
@@ -160,6 +162,7 @@ absl::Status Run::AwaitSource(absl::string_view wanted) {
   absl::Time next_look = parts_.clock->Now() + kLook;
   while (true) {
     if (absl::Status stop = CheckStop(); !stop.ok()) return stop;
+    if (absl::Status step = Converge(); !step.ok()) return step;
     absl::StatusOr<MonitorEvent> event = source_.Await(kSlice);
     if (!event.ok()) return Explain("waiting for events of the source QEMU", event.status());
     if (absl::Status guest = CheckGuest(*event); !guest.ok()) return guest;
@@ -184,7 +187,10 @@ absl::Status Run::Transfer() {
   if (!written.ok()) return Explain("writing the state TRANSFERRING", written);
   absl::Status begun = sequential() ? SaveToFile() : ConnectStream();
   if (!begun.ok()) return begun;
-  return AwaitSource("pre-switchover");
+  transfer_begun_ = parts_.clock->Now();
+  const absl::Status copied = AwaitSource("pre-switchover");
+  transfer_begun_ = absl::InfiniteFuture();
+  return copied;
 }
 
 // The guest is stopped from here on: everything counts as downtime. That is why this one state is

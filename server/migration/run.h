@@ -56,6 +56,10 @@ class Run {
  private:
   // The steps. Any error before the commit leads to GoBack; nothing after it does.
   absl::Status Evaluate();
+  // Policies: a place under every limit, the time-out, what to do when it does not converge.
+  void TakePlaces();
+  void Tighten();
+  absl::Status Converge();
   absl::Status Prepare();
   absl::Status Transfer();
   absl::Status SwitchOver();
@@ -89,12 +93,17 @@ class Run {
   bool sequential() const { return gather_.request.sequential; }
   Return BackAtSource();
   const std::string& name() const { return migration_.name(); }
+  const EffectivePolicy& policy() const { return *decided_.policy.value; }
   bool guest_was_running() const { return decided_.source.run_state.value == "running"; }
 
   const RunParts parts_;
   // As it was accepted.
   const v1::Migration migration_;
-  const absl::Time deadline_;
+  absl::Duration timeout_;
+  absl::Time deadline_;
+  // The next convergence step, counted from the beginning of the transfer.
+  size_t next_step_ = 0;
+  absl::Time transfer_begun_ = absl::InfiniteFuture();
   GatherRequest gather_;
   Monitor source_;
   Monitor destination_;

@@ -2,6 +2,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <map>
@@ -17,6 +18,17 @@
 #include "server/migration/side_settings.h"
 
 namespace vuf {
+namespace {
+
+// What the request asks for, but no more than the policy allows.
+template <typename T>
+std::optional<T> Lower(const std::optional<T>& asked, const Setting<T>& allowed) {
+  if (!asked.has_value()) return allowed.value;
+  return allowed.value.has_value() ? std::min(*asked, *allowed.value) : asked;
+}
+
+}  // namespace
+
 void FillProcess(const std::string& qmp_socket, const Evidence<ProcessId>& process,
                  const Evidence<std::string>& boot_id, v1::QemuProcess& out) {
   out.set_qmp_socket(qmp_socket);
@@ -68,11 +80,14 @@ absl::Status Run::ConfigureSource() {
       {"return-path", !sequential()}, {"events", true}, {"pause-before-switchover", true}};
   wanted.mode = NormalMode(decided_.source);
   SetRamTransfer(decided_.source, gather_.request.shared_ram, wanted);
-  if (migration_.has_downtime_limit())
-    wanted.downtime_limit = FromProto(migration_.downtime_limit());
+  std::optional<absl::Duration> downtime;
+  if (migration_.has_downtime_limit()) downtime = FromProto(migration_.downtime_limit());
+  wanted.downtime_limit = Lower(downtime, policy().max_downtime);
+  std::optional<uint64_t> bandwidth;
   if (migration_.max_bandwidth_bytes_per_second() > 0) {
-    wanted.max_bandwidth = migration_.max_bandwidth_bytes_per_second();
+    bandwidth = migration_.max_bandwidth_bytes_per_second();
   }
+  wanted.max_bandwidth = Lower(bandwidth, policy().max_bandwidth);
   absl::Status status = ConfigureSide(source_, decided_.source, wanted, source_before_);
   if (!status.ok()) return Explain("setting the source QEMU's migration capabilities", status);
   return CheckBlockedReasons();

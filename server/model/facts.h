@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "server/model/policy.h"
 #include "server/model/process.h"
 #include "server/model/verdict.h"
 #include "server/model/vm.h"
@@ -48,6 +49,10 @@ struct Facts {
   // Absent when the request names none.
   std::optional<VmFacts> destination;
   std::vector<RegisteredEndpoint> endpoints;
+  // What the operator's policies say; unknown refuses.
+  Evidence<EffectivePolicy> policy;
+  // The same with the shadow policies; absent when that makes no difference.
+  std::optional<EffectivePolicy> shadow_policy;
   // Name of another migration of this VM that vufd itself is running; empty: none.
   std::string running_migration;
   // When the facts are judged, and how old evidence may be.

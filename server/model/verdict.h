@@ -2,6 +2,7 @@
 #ifndef VUFD_SERVER_MODEL_VERDICT_H_
 #define VUFD_SERVER_MODEL_VERDICT_H_
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -48,6 +49,17 @@ struct DeviceVerdict {
   std::string socket_path;
 };
 
+// The verdict as it would be with the shadow policies, against the real one.
+struct ShadowVerdict {
+  bool allow = false;
+  Mode mode = Mode::kNone;
+  // "CODE (subject)".
+  std::vector<std::string> added_blockers;
+  std::vector<std::string> removed_blockers;
+  std::vector<std::string> policies;
+  bool operator==(const ShadowVerdict&) const = default;
+};
+
 struct Verdict {
   bool allow = false;
   Mode mode = Mode::kNone;
@@ -56,6 +68,9 @@ struct Verdict {
   std::vector<Finding> warnings;
   absl::Time evaluated_at = absl::InfinitePast();
   std::string fingerprint;
+  // Policies that took part, in order of precedence, with revisions.
+  std::vector<std::string> policies;
+  std::optional<ShadowVerdict> shadow;
 };
 
 }  // namespace vuf

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "server/registry/compile_policies.h"
 
 namespace vuf {
 namespace {
@@ -153,6 +154,7 @@ absl::Status DurableRegistry::Commit(Transaction& transaction, std::unique_ptr<S
     return absl::Status(s.code(), absl::StrCat("the change was not stored: ", s.message()));
   }
   requests_.Commit(changes);
+  if (ChangesPolicies(changes)) working->policy_set = CompilePolicies(*working);
   std::shared_ptr<const Snapshot> next = pool_.Publish(std::move(working), changes);
   MutexLock lock(&mu_);
   // The old one goes out of use with `next`, after the lock.
@@ -240,6 +242,38 @@ absl::StatusOr<v1::BackEndProfile> DurableRegistry::CreateProfile(v1::BackEndPro
 absl::Status DurableRegistry::DeleteProfile(const std::string& name, const std::string& etag,
                                             absl::Time deadline) {
   return Submit([&](Transaction& t) { return t.Delete<v1::BackEndProfile>(name, etag); }, deadline);
+}
+
+absl::StatusOr<v1::MigrationPolicy> DurableRegistry::CreatePolicy(v1::MigrationPolicy policy,
+                                                                  const RequestKey& key,
+                                                                  absl::Time deadline) {
+  return SubmitFor<v1::MigrationPolicy>([&](Transaction& t) { return t.Create(policy, key); },
+                                        deadline);
+}
+
+absl::StatusOr<v1::MigrationPolicy> DurableRegistry::UpdatePolicy(
+    const std::string& name, std::function<absl::Status(v1::MigrationPolicy&)> change,
+    absl::Time deadline) {
+  return SubmitFor<v1::MigrationPolicy>([&](Transaction& t) { return t.Update(name, change); },
+                                        deadline);
+}
+
+absl::Status DurableRegistry::DeletePolicy(const std::string& name, const std::string& etag,
+                                           absl::Time deadline) {
+  return Submit([&](Transaction& t) { return t.Delete<v1::MigrationPolicy>(name, etag); },
+                deadline);
+}
+
+absl::StatusOr<v1::Acknowledgement> DurableRegistry::CreateAcknowledgement(
+    v1::Acknowledgement acknowledgement, const RequestKey& key, absl::Time deadline) {
+  return SubmitFor<v1::Acknowledgement>(
+      [&](Transaction& t) { return t.Create(acknowledgement, key); }, deadline);
+}
+
+absl::Status DurableRegistry::DeleteAcknowledgement(const std::string& name,
+                                                    const std::string& etag, absl::Time deadline) {
+  return Submit([&](Transaction& t) { return t.Delete<v1::Acknowledgement>(name, etag); },
+                deadline);
 }
 
 }  // namespace vuf

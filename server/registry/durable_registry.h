@@ -55,6 +55,19 @@ class DurableRegistry : public Registry {
                                                    absl::Time deadline) override;
   absl::Status DeleteProfile(const std::string& name, const std::string& etag,
                              absl::Time deadline) override;
+  absl::StatusOr<v1::MigrationPolicy> CreatePolicy(v1::MigrationPolicy policy,
+                                                   const RequestKey& key,
+                                                   absl::Time deadline) override;
+  absl::StatusOr<v1::MigrationPolicy> UpdatePolicy(
+      const std::string& name, std::function<absl::Status(v1::MigrationPolicy&)> change,
+      absl::Time deadline) override;
+  absl::Status DeletePolicy(const std::string& name, const std::string& etag,
+                            absl::Time deadline) override;
+  absl::StatusOr<v1::Acknowledgement> CreateAcknowledgement(v1::Acknowledgement acknowledgement,
+                                                            const RequestKey& key,
+                                                            absl::Time deadline) override;
+  absl::Status DeleteAcknowledgement(const std::string& name, const std::string& etag,
+                                     absl::Time deadline) override;
   absl::StatusOr<std::vector<EndpointChange>> EndpointChangesSince(
       uint64_t revision) const override;
   uint64_t Subscribe(std::function<void()> notify) override;

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/base/log.h"
+#include "server/registry/compile_policies.h"
 #include "server/registry/durable_registry.h"
 #include "server/registry/records.h"
 
@@ -47,6 +48,31 @@ absl::Status AddShipped(std::vector<v1::BackEndProfile> shipped, Registry::Snaps
   return absl::OkStatus();
 }
 
+absl::Status LoadRevisions(Store& store, Registry::Snapshot& snapshot) {
+  const absl::StatusOr<std::vector<Record>> records = store.ReadAll(Table::kPolicyRevisions);
+  if (!records.ok()) return records.status();
+  for (const Record& record : *records) {
+    v1::MigrationPolicy& policy = snapshot.policy_revisions[record.key];
+    if (!policy.ParseFromString(record.value) ||
+        Registry::RevisionKey(policy.name(), policy.revision()) != record.key) {
+      return absl::DataLossError(absl::StrCat("the record \"", record.key,
+                                              "\" of the revisions of migration policies cannot "
+                                              "be read; restore a backup of the state"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status LoadPolicies(Store& store, Registry::Snapshot& snapshot) {
+  if (absl::Status s = Load<v1::MigrationPolicy>(store, snapshot); !s.ok()) return s;
+  if (absl::Status s = Load<v1::Acknowledgement>(store, snapshot); !s.ok()) return s;
+  if (absl::Status s = LoadRevisions(store, snapshot); !s.ok()) return s;
+  const v1::MigrationPolicy shipped = ShippedPolicy();
+  snapshot.policies.emplace(shipped.name(), shipped);
+  snapshot.policy_set = CompilePolicies(snapshot);
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status DurableRegistry::Start(std::vector<v1::BackEndProfile> shipped) {
@@ -55,6 +81,7 @@ absl::Status DurableRegistry::Start(std::vector<v1::BackEndProfile> shipped) {
   if (absl::Status s = Load<v1::Endpoint>(*store_, *snapshot); !s.ok()) return s;
   if (absl::Status s = Load<v1::BackEndProfile>(*store_, *snapshot); !s.ok()) return s;
   if (absl::Status s = AddShipped(std::move(shipped), *snapshot); !s.ok()) return s;
+  if (absl::Status s = LoadPolicies(*store_, *snapshot); !s.ok()) return s;
   const absl::StatusOr<std::vector<Record>> requests = store_->ReadAll(Table::kRequests);
   if (!requests.ok()) return requests.status();
   if (absl::Status s = requests_.Load(*requests); !s.ok()) return s;

@@ -109,7 +109,7 @@ void FillNew(absl::Time now, v1::BackEndProfile& record) {
   record.set_etag(FirstEtag(now));
 }
 
-void FillChanged(const v1::Vm& before, v1::Vm& after) {
+void FillChanged(absl::Time /*now*/, const v1::Vm& before, v1::Vm& after) {
   DropObserved(after);
   after.set_name(before.name());
   *after.mutable_create_time() = before.create_time();
@@ -117,7 +117,7 @@ void FillChanged(const v1::Vm& before, v1::Vm& after) {
   if (!MessageDifferencer::Equals(before, after)) after.set_etag(NextEtag(before.etag()));
 }
 
-void FillChanged(const v1::Endpoint& before, v1::Endpoint& after) {
+void FillChanged(absl::Time /*now*/, const v1::Endpoint& before, v1::Endpoint& after) {
   after.set_name(before.name());
   after.set_socket_path(before.socket_path());
   *after.mutable_create_time() = before.create_time();
@@ -134,6 +134,64 @@ void FillChanged(const v1::Endpoint& before, v1::Endpoint& after) {
 absl::Status CheckDelete(const Registry::Snapshot&, const v1::Vm&) { return absl::OkStatus(); }
 
 absl::Status CheckDelete(const Registry::Snapshot&, const v1::Endpoint&) {
+  return absl::OkStatus();
+}
+
+absl::Status CheckRecord(const Registry::Snapshot& all, const v1::MigrationPolicy& record,
+                         const v1::MigrationPolicy* before) {
+  if (before != nullptr && before->shipped()) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        record.name(), " is shipped with vufd and cannot be changed; a policy of any higher ",
+        "priority prevails over it"));
+  }
+  if (record.replaces().empty() || all.policies.count(record.replaces()) > 0) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(absl::StrCat("migration_policy.replaces: \"", record.replaces(),
+                                                 "\" does not exist; name a policy that "
+                                                 "ListMigrationPolicies returns"));
+}
+
+absl::Status CheckRecord(const Registry::Snapshot& all, const v1::Acknowledgement& record,
+                         const v1::Acknowledgement*) {
+  if (all.vms.count(record.vm()) > 0) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("acknowledgement.vm: \"", record.vm(), "\" is not registered"));
+}
+
+void FillNew(absl::Time now, v1::MigrationPolicy& record) {
+  record.set_shipped(false);
+  record.set_revision(1);
+  SetTime(now, record.mutable_create_time());
+  SetTime(now, record.mutable_update_time());
+  record.set_etag(FirstEtag(now));
+}
+
+void FillNew(absl::Time now, v1::Acknowledgement& record) {
+  SetTime(now, record.mutable_create_time());
+  record.set_etag(FirstEtag(now));
+}
+
+void FillChanged(absl::Time now, const v1::MigrationPolicy& before, v1::MigrationPolicy& after) {
+  after.set_name(before.name());
+  after.set_shipped(before.shipped());
+  after.set_revision(before.revision());
+  *after.mutable_create_time() = before.create_time();
+  *after.mutable_update_time() = before.update_time();
+  after.set_etag(before.etag());
+  if (MessageDifferencer::Equals(before, after)) return;
+  after.set_revision(before.revision() + 1);
+  SetTime(now, after.mutable_update_time());
+  after.set_etag(NextEtag(before.etag()));
+}
+
+absl::Status CheckDelete(const Registry::Snapshot&, const v1::MigrationPolicy& record) {
+  if (!record.shipped()) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat(record.name(), " is shipped with vufd and cannot be deleted"));
+}
+
+absl::Status CheckDelete(const Registry::Snapshot&, const v1::Acknowledgement&) {
   return absl::OkStatus();
 }
 

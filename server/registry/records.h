@@ -44,26 +44,53 @@ struct Kind<v1::BackEndProfile> {
   static constexpr auto kMap = &Registry::Snapshot::profiles;
 };
 
+template <>
+struct Kind<v1::MigrationPolicy> {
+  static constexpr Table kTable = Table::kPolicies;
+  static constexpr char kPrefix[] = "migrationPolicies/";
+  static constexpr char kPlural[] = "migration policies";
+  static constexpr size_t kLimit = 1000;
+  static constexpr auto kMap = &Registry::Snapshot::policies;
+};
+
+template <>
+struct Kind<v1::Acknowledgement> {
+  static constexpr Table kTable = Table::kAcknowledgements;
+  static constexpr char kPrefix[] = "acknowledgements/";
+  static constexpr char kPlural[] = "acknowledgements";
+  static constexpr size_t kLimit = 10000;
+  static constexpr auto kMap = &Registry::Snapshot::acknowledgements;
+};
+
 // Whether `record` may stand beside all the others. `before` is what it replaces, or null.
 absl::Status CheckRecord(const Registry::Snapshot& all, const v1::Vm& record, const v1::Vm* before);
 absl::Status CheckRecord(const Registry::Snapshot& all, const v1::Endpoint& record,
                          const v1::Endpoint* before);
 absl::Status CheckRecord(const Registry::Snapshot& all, const v1::BackEndProfile& record,
                          const v1::BackEndProfile* before);
+absl::Status CheckRecord(const Registry::Snapshot& all, const v1::MigrationPolicy& record,
+                         const v1::MigrationPolicy* before);
+absl::Status CheckRecord(const Registry::Snapshot& all, const v1::Acknowledgement& record,
+                         const v1::Acknowledgement* before);
 
 // Fills the registry's own fields and drops what is not durable.
 void FillNew(absl::Time now, v1::Vm& record);
 void FillNew(absl::Time now, v1::Endpoint& record);
 void FillNew(absl::Time now, v1::BackEndProfile& record);
+void FillNew(absl::Time now, v1::MigrationPolicy& record);
+void FillNew(absl::Time now, v1::Acknowledgement& record);
 
 // Undoes changes to what is immutable, drops what is not durable, sets the next etag when one is
 // due.
-void FillChanged(const v1::Vm& before, v1::Vm& after);
-void FillChanged(const v1::Endpoint& before, v1::Endpoint& after);
+void FillChanged(absl::Time now, const v1::Vm& before, v1::Vm& after);
+void FillChanged(absl::Time now, const v1::Endpoint& before, v1::Endpoint& after);
+void FillChanged(absl::Time now, const v1::MigrationPolicy& before, v1::MigrationPolicy& after);
 
 absl::Status CheckDelete(const Registry::Snapshot& all, const v1::Vm& record);
 absl::Status CheckDelete(const Registry::Snapshot& all, const v1::Endpoint& record);
 absl::Status CheckDelete(const Registry::Snapshot& all, const v1::BackEndProfile& record);
+absl::Status CheckDelete(const Registry::Snapshot& all, const v1::MigrationPolicy& record);
+absl::Status CheckDelete(const Registry::Snapshot& all, const v1::Acknowledgement& record);
 
 }  // namespace vuf
 

@@ -1,4 +1,4 @@
-// What exists, durably: VMs, endpoints and back-end profiles.
+// What exists, durably: VMs, endpoints, back-end profiles, policies and acknowledgements.
 //
 // One writer thread runs the changes one after another against a working copy, writes a batch of
 // them with one durable commit, then publishes an immutable snapshot and answers the callers.
@@ -18,10 +18,12 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "server/base/clock.h"
+#include "server/policy/policy_set.h"
 #include "server/registry/request_key.h"
 #include "server/store/store.h"
 #include "vuf/v1/back_end_profile.pb.h"
 #include "vuf/v1/endpoint.pb.h"
+#include "vuf/v1/policy.pb.h"
 #include "vuf/v1/vm.pb.h"
 
 namespace vuf {
@@ -34,6 +36,13 @@ class Registry {
     std::map<std::string, v1::Endpoint> endpoints;
     // Shipped and added.
     std::map<std::string, v1::BackEndProfile> profiles;
+    // In force; the shipped one and the operator's.
+    std::map<std::string, v1::MigrationPolicy> policies;
+    // The last revisions of the operator's, by RevisionKey().
+    std::map<std::string, v1::MigrationPolicy> policy_revisions;
+    std::map<std::string, v1::Acknowledgement> acknowledgements;
+    // Policies and acknowledgements, ready to be matched. Never null.
+    std::shared_ptr<const PolicySet> policy_set = std::make_shared<PolicySet>();
     // Rises with every change. Begins with the time of the start in microseconds, so that a
     // revision of an earlier run is recognised as too old.
     uint64_t revision = 0;
@@ -46,7 +55,11 @@ class Registry {
     v1::Endpoint endpoint;
   };
 
-  // Reads everything. A damaged or unreadable store is an error, never an empty registry.
+  // Where a revision is in Snapshot::policy_revisions; keys of one policy sort by age.
+  static std::string RevisionKey(const std::string& policy, uint64_t revision);
+
+  // Reads everything, and adds the policy that comes with vufd. A damaged or unreadable store is an
+  // error, never an empty registry.
   static absl::StatusOr<std::unique_ptr<Registry>> Open(Store* store, const Clock* clock,
                                                         std::vector<v1::BackEndProfile> shipped);
   virtual ~Registry() = default;
@@ -86,6 +99,22 @@ class Registry {
   // FAILED_PRECONDITION: shipped, or declared by an endpoint.
   virtual absl::Status DeleteProfile(const std::string& name, const std::string& etag,
                                      absl::Time deadline) = 0;
+
+  virtual absl::StatusOr<v1::MigrationPolicy> CreatePolicy(v1::MigrationPolicy policy,
+                                                           const RequestKey& key,
+                                                           absl::Time deadline) = 0;
+  // A new revision, unless `change` changes nothing. FAILED_PRECONDITION: shipped.
+  virtual absl::StatusOr<v1::MigrationPolicy> UpdatePolicy(
+      const std::string& name, std::function<absl::Status(v1::MigrationPolicy&)> change,
+      absl::Time deadline) = 0;
+  // FAILED_PRECONDITION: shipped.
+  virtual absl::Status DeletePolicy(const std::string& name, const std::string& etag,
+                                    absl::Time deadline) = 0;
+  // INVALID_ARGUMENT: the VM is not registered. They go with their VM.
+  virtual absl::StatusOr<v1::Acknowledgement> CreateAcknowledgement(
+      v1::Acknowledgement acknowledgement, const RequestKey& key, absl::Time deadline) = 0;
+  virtual absl::Status DeleteAcknowledgement(const std::string& name, const std::string& etag,
+                                             absl::Time deadline) = 0;
 
   // Endpoint changes after `revision`, oldest first, from a bounded history.
   // OUT_OF_RANGE: the history no longer reaches back that far (or is ahead of us).

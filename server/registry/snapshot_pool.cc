@@ -28,8 +28,16 @@ bool SnapshotPool::CatchUp(const Registry::Snapshot& current, Registry::Snapshot
       if (table == Table::kVms) CopyEntry(current.vms, key, old.vms);
       if (table == Table::kEndpoints) CopyEntry(current.endpoints, key, old.endpoints);
       if (table == Table::kProfiles) CopyEntry(current.profiles, key, old.profiles);
+      if (table == Table::kPolicies) CopyEntry(current.policies, key, old.policies);
+      if (table == Table::kPolicyRevisions) {
+        CopyEntry(current.policy_revisions, key, old.policy_revisions);
+      }
+      if (table == Table::kAcknowledgements) {
+        CopyEntry(current.acknowledgements, key, old.acknowledgements);
+      }
     }
   }
+  old.policy_set = current.policy_set;
   old.revision = current.revision;
   return true;
 }

@@ -1,5 +1,7 @@
 #include "server/registry/transaction.h"
 
+#include <algorithm>
+
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "google/protobuf/util/message_differencer.h"
@@ -39,6 +41,38 @@ absl::StatusOr<std::optional<std::string>> Transaction::Replay(const RequestKey&
 
 void Transaction::Note(const v1::Endpoint& endpoint, bool deleted) {
   endpoint_changes_.push_back({++working_.revision, deleted, endpoint});
+}
+
+void Transaction::Note(const v1::Vm& vm, bool deleted) {
+  ++working_.revision;
+  if (!deleted) return;
+  auto& all = working_.acknowledgements;
+  for (auto it = all.begin(); it != all.end();) {
+    if (it->second.vm() != vm.name()) {
+      ++it;
+      continue;
+    }
+    changes_.push_back({Table::kAcknowledgements, it->first, std::nullopt});
+    it = all.erase(it);
+  }
+}
+
+void Transaction::Note(const v1::MigrationPolicy& policy, bool deleted) {
+  constexpr uint64_t kRevisionsKept = 20;
+  ++working_.revision;
+  auto& all = working_.policy_revisions;
+  const uint64_t first = deleted
+                             ? policy.revision() + 1
+                             : policy.revision() - std::min(policy.revision(), kRevisionsKept) + 1;
+  const auto end = all.lower_bound(Registry::RevisionKey(policy.name(), first));
+  for (auto it = all.lower_bound(Registry::RevisionKey(policy.name(), 0)); it != end;) {
+    changes_.push_back({Table::kPolicyRevisions, it->first, std::nullopt});
+    it = all.erase(it);
+  }
+  if (deleted) return;
+  const std::string key = Registry::RevisionKey(policy.name(), policy.revision());
+  all[key] = policy;
+  changes_.push_back({Table::kPolicyRevisions, key, policy.SerializeAsString()});
 }
 
 template <typename T>
@@ -84,7 +118,7 @@ absl::StatusOr<T> Transaction::Update(const std::string& name,
   const T& before = it->second;
   T after = before;
   if (absl::Status s = change(after); !s.ok()) return s;
-  FillChanged(before, after);
+  FillChanged(now_, before, after);
   if (google::protobuf::util::MessageDifferencer::Equals(before, after)) return after;
   if (absl::Status s = CheckRecord(working_, after, &before); !s.ok()) return s;
   Put(after);
@@ -121,6 +155,16 @@ template absl::StatusOr<v1::Vm> Transaction::Create(v1::Vm, const RequestKey&);
 template absl::StatusOr<v1::Endpoint> Transaction::Create(v1::Endpoint, const RequestKey&);
 template absl::StatusOr<v1::BackEndProfile> Transaction::Create(v1::BackEndProfile,
                                                                 const RequestKey&);
+template absl::StatusOr<v1::MigrationPolicy> Transaction::Create(v1::MigrationPolicy,
+                                                                 const RequestKey&);
+template absl::StatusOr<v1::Acknowledgement> Transaction::Create(v1::Acknowledgement,
+                                                                 const RequestKey&);
+template absl::StatusOr<v1::MigrationPolicy> Transaction::Update(
+    const std::string&, const std::function<absl::Status(v1::MigrationPolicy&)>&);
+template absl::Status Transaction::Delete<v1::MigrationPolicy>(const std::string&,
+                                                               const std::string&);
+template absl::Status Transaction::Delete<v1::Acknowledgement>(const std::string&,
+                                                               const std::string&);
 template absl::StatusOr<v1::Vm> Transaction::Update(const std::string&,
                                                     const std::function<absl::Status(v1::Vm&)>&);
 template absl::StatusOr<v1::Endpoint> Transaction::Update(

@@ -43,8 +43,12 @@ class Transaction {
  private:
   absl::StatusOr<std::optional<std::string>> Replay(const RequestKey& key) const;
   void Note(const v1::Endpoint& endpoint, bool deleted);
-  void Note(const v1::Vm&, bool) { ++working_.revision; }
+  // Acknowledgements go with their VM: another one of the same name must not inherit them.
+  void Note(const v1::Vm& vm, bool deleted);
   void Note(const v1::BackEndProfile&, bool) { ++working_.revision; }
+  // Keeps the last revisions.
+  void Note(const v1::MigrationPolicy& policy, bool deleted);
+  void Note(const v1::Acknowledgement&, bool) { ++working_.revision; }
   template <typename T>
   void Put(const T& record);
 

@@ -12,6 +12,7 @@
 #include "server/service/endpoint_service.h"
 #include "server/service/listen_socket.h"
 #include "server/service/migration_service.h"
+#include "server/service/policy_service.h"
 #include "server/service/profile_service.h"
 #include "server/service/refresher.h"
 #include "server/service/vm_service.h"
@@ -27,7 +28,8 @@ constexpr size_t kWriteQueue = 256;
 
 // Services whose health is told beside the server's own ("").
 constexpr const char* kServices[] = {"vuf.v1.VmService", "vuf.v1.EndpointService",
-                                     "vuf.v1.BackEndProfileService", "vuf.v1.MigrationService"};
+                                     "vuf.v1.BackEndProfileService", "vuf.v1.MigrationService",
+                                     "vuf.v1.MigrationPolicyService"};
 
 }  // namespace
 
@@ -46,7 +48,8 @@ struct ApiServer::Objects {
         vms(Deps(options)),
         endpoints(Deps(options)),
         profiles(Deps(options)),
-        migrations(Deps(options)) {}
+        migrations(Deps(options)),
+        policies(Deps(options)) {}
 
   ~Objects() {
     parts.registry->Unsubscribe(registry_subscription);
@@ -60,6 +63,7 @@ struct ApiServer::Objects {
             parts.connector,
             parts.discovery,
             parts.metrics,
+            parts.clock,
             &observer,
             &finder,
             &calls,
@@ -83,6 +87,7 @@ struct ApiServer::Objects {
   EndpointServiceShell endpoints;
   ProfileServiceShell profiles;
   MigrationServiceShell migrations;
+  PolicyServiceShell policies;
   std::unique_ptr<grpc::Server> server;
   std::unique_ptr<Refresher> refresher;
 };
@@ -103,6 +108,7 @@ absl::StatusOr<std::unique_ptr<ApiServer>> ApiServer::Start(const Parts& parts,
   builder.RegisterService(&objects->endpoints);
   builder.RegisterService(&objects->profiles);
   builder.RegisterService(&objects->migrations);
+  builder.RegisterService(&objects->policies);
   // chmod afterwards would leave a moment in which anybody may connect.
   const mode_t mask = umask(0117);
   objects->server = builder.BuildAndStart();

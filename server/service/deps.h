@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "server/base/clock.h"
 #include "server/discovery/discovery.h"
 #include "server/hypervisor/hypervisor.h"
 #include "server/metrics/metrics.h"
@@ -27,6 +28,7 @@ struct ServiceDeps {
   HypervisorConnector* connector;
   Discovery* discovery;
   Metrics* metrics;
+  const Clock* clock;
   EndpointObserver* observer;
   VmFinder* finder;
   Calls* calls;

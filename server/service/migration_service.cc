@@ -7,7 +7,7 @@
 #include "absl/strings/str_format.h"
 #include "server/base/migration_state.h"
 #include "server/convert/convert.h"
-#include "server/decision/evaluate.h"
+#include "server/decision/shadow.h"
 #include "server/registry/request_key.h"
 #include "server/service/migration_request.h"
 #include "server/service/paging.h"
@@ -66,8 +66,9 @@ absl::StatusOr<v1::EvaluateMigrationResponse> MigrationServiceShell::Evaluate(
   gather.request = ModelRequest(request);
   gather.running_migration = deps_.migrator->RunningMigrationOf(vm->name());
   v1::EvaluateMigrationResponse response;
-  *response.mutable_verdict() =
-      ToProto(vuf::Evaluate(deps_.gatherer->Gather(gather, deadline).facts));
+  Facts facts = deps_.gatherer->Gather(gather, deadline).facts;
+  deps_.migrator->CountRunning(facts.policy.value->limits);
+  *response.mutable_verdict() = ToProto(EvaluateWithShadow(facts));
   deps_.metrics->Decided(response.verdict());
   return response;
 }

@@ -32,6 +32,12 @@ int KindOf(Table table) {
       return 5;
     case Table::kSavedGuests:
       return 6;
+    case Table::kPolicies:
+      return 7;
+    case Table::kPolicyRevisions:
+      return 8;
+    case Table::kAcknowledgements:
+      return 9;
   }
   return 0;
 }

@@ -12,7 +12,17 @@
 
 namespace vuf {
 
-enum class Table { kVms, kEndpoints, kProfiles, kMigrations, kRequests, kSavedGuests };
+enum class Table {
+  kVms,
+  kEndpoints,
+  kProfiles,
+  kMigrations,
+  kRequests,
+  kSavedGuests,
+  kPolicies,
+  kPolicyRevisions,
+  kAcknowledgements,
+};
 
 struct Record {
   std::string key;

@@ -20,7 +20,8 @@ void Stamp(Evidence<T>& evidence, absl::Time at) {
   evidence.observed_at = at;
 }
 
-// As seen now: the safe world is from 2023, and old evidence is no evidence.
+}  // namespace
+
 BackEndFacts SeenNow(BackEndFacts facts) {
   const absl::Time now = absl::Now();
   Stamp(facts.socket, now);
@@ -38,8 +39,6 @@ BackEndFacts SeenNow(BackEndFacts facts) {
   Stamp(facts.front_ends, now);
   return facts;
 }
-
-}  // namespace
 
 std::unique_ptr<grpc::ClientContext> Context(absl::Duration timeout) {
   auto context = std::make_unique<grpc::ClientContext>();
@@ -75,6 +74,7 @@ ApiWorld::ApiWorld(HypervisorConnector* connector, absl::Duration monitor_timeou
   endpoints = v1::EndpointService::NewStub(channel);
   profiles = v1::BackEndProfileService::NewStub(channel);
   migrations = v1::MigrationService::NewStub(channel);
+  policies = v1::MigrationPolicyService::NewStub(channel);
 }
 
 ApiWorld::~ApiWorld() {

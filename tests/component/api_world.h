@@ -21,12 +21,16 @@
 #include "vuf/v1/back_end_profile.grpc.pb.h"
 #include "vuf/v1/endpoint.grpc.pb.h"
 #include "vuf/v1/migration.grpc.pb.h"
+#include "vuf/v1/policy.grpc.pb.h"
 #include "vuf/v1/vm.grpc.pb.h"
 
 namespace vuf {
 
 // A client's context with a deadline that only a hung server reaches.
 std::unique_ptr<grpc::ClientContext> Context(absl::Duration timeout = absl::Seconds(20));
+
+// As seen now: the safe world is from 2023, and old evidence is no evidence.
+BackEndFacts SeenNow(BackEndFacts facts);
 
 // Holds the safe world of //tests/testing: its source and destination are QEMUs that answer, with
 // their back-ends; nothing is registered yet.
@@ -61,6 +65,7 @@ class ApiWorld {
   std::unique_ptr<v1::EndpointService::Stub> endpoints;
   std::unique_ptr<v1::BackEndProfileService::Stub> profiles;
   std::unique_ptr<v1::MigrationService::Stub> migrations;
+  std::unique_ptr<v1::MigrationPolicyService::Stub> policies;
 
  private:
   void FillHost();

@@ -179,6 +179,17 @@ VmFacts SafeVm(Side side, int devices) {
 
 }  // namespace
 
+Evidence<EffectivePolicy> SafePolicy(int devices) {
+  const std::string by = "migrationPolicies/default@1";
+  EffectivePolicy policy;
+  policy.matching = {by};
+  policy.same_host = {true, by};
+  for (int i = 0; i < devices; ++i) {
+    policy.devices.push_back({absl::StrCat("fs", i), {ModesAllowed{true, true}, by}});
+  }
+  return Safe(std::move(policy), Source::kRegistry);
+}
+
 absl::Time SafeTime() { return absl::FromUnixSeconds(1'700'000'000); }
 
 VmFacts SafeSource(int devices) { return SafeVm(Side::kSource, devices); }
@@ -191,6 +202,7 @@ Facts SafeFacts(int devices) {
   facts.boot_id = Safe(std::string("0c6a0b1e-7d8c-4a53-b1a5-3c1d4d2e9a53"), Source::kProcfs);
   facts.source = SafeSource(devices);
   facts.destination = SafeDestination(devices);
+  facts.policy = SafePolicy(devices);
   facts.now = SafeTime() + absl::Seconds(1);
   return facts;
 }

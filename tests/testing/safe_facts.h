@@ -33,6 +33,8 @@ void MakeRamShared(Facts& facts);
 // Parts of it, valid at SafeTime().
 VmFacts SafeSource(int devices = 1);
 VmFacts SafeDestination(int devices = 1);
+// The shipped policy: fs0, fs1, ... may migrate in both modes on the same host.
+Evidence<EffectivePolicy> SafePolicy(int devices = 1);
 
 }  // namespace vuf
 

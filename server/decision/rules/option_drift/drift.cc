@@ -48,6 +48,7 @@ VUFD_RULE(OPTION_DIFFERS_HARMFULLY) = {
     .hazards = "48",
     .against = Against::kStateful,
     .retry_class = RetryClass::kOperator,
+    .acknowledgeable = true,
     .side = "destination",
     .cause =
         "The guest would see other attributes, owners or permissions than before, or could no "
@@ -72,6 +73,7 @@ VUFD_RULE(OPTION_UNRECOGNISED_DIFFERS) = {
     .hazards = "48",
     .against = Against::kStateful,
     .retry_class = RetryClass::kOperator,
+    .acknowledgeable = true,
     .side = "destination",
     .cause =
         "The sides differ in an option that vufd does not know, so it cannot tell what comes of "

@@ -80,6 +80,7 @@ VUFD_RULE(BACK_END_HAS_POSIX_ACL) = {
 VUFD_RULE(BACK_END_HAS_SECURITY_LABEL) = {
     .hazards = "46",
     .against = Against::kStateful,
+    .acknowledgeable = true,
     .side = "source",
     .cause =
         "What was negotiated about security labels does not travel: new files get the wrong "

@@ -150,6 +150,7 @@ VUFD_RULE(SHARE_DIFFERS) = {
 VUFD_RULE(SHARE_MOUNT_DIFFERS) = {
     .hazards = "48",
     .retry_class = RetryClass::kOperator,
+    .acknowledgeable = true,
     .side = "destination",
     .cause = "The guest may write on one side and gets EROFS on the other.",
     .remedy = "Start the destination's back-end where the directory is mounted the same way.",

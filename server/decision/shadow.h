@@ -1,0 +1,16 @@
+// What shadow policies would change about a verdict. Pure, like the decision itself.
+#ifndef VUFD_SERVER_DECISION_SHADOW_H_
+#define VUFD_SERVER_DECISION_SHADOW_H_
+
+#include "server/model/facts.h"
+#include "server/model/verdict.h"
+
+namespace vuf {
+
+// Evaluate, and once more with the shadow policies where there are any; only Verdict::shadow tells
+// of the second time.
+Verdict EvaluateWithShadow(const Facts& facts);
+
+}  // namespace vuf
+
+#endif  // VUFD_SERVER_DECISION_SHADOW_H_

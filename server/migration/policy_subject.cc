@@ -1,0 +1,60 @@
+#include "server/migration/policy_subject.h"
+
+#include <deque>
+#include <utility>
+
+#include "server/policy/policy_set.h"
+
+namespace vuf {
+namespace {
+
+Labels LabelsOf(const google::protobuf::Map<std::string, std::string>& labels) {
+  return {labels.begin(), labels.end()};
+}
+
+// A policy subject points to labels; this keeps them.
+class Subject {
+ public:
+  Subject(const Registry::Snapshot& registry, const std::string& vm, const VmFacts& facts) {
+    subject_.vm = vm;
+    const auto record = registry.vms.find(vm);
+    if (record != registry.vms.end()) {
+      subject_.vm_labels = &labels_.emplace_back(LabelsOf(record->second.labels()));
+    }
+    if (!facts.devices.known()) return;
+    for (const FsDeviceFacts& device : *facts.devices.value) {
+      subject_.devices.push_back({device.subject(), EndpointLabels(registry, device),
+                                  &device.back_end.kind, &device.back_end.version});
+    }
+  }
+
+  const PolicySubject& get() const { return subject_; }
+
+ private:
+  const Labels* EndpointLabels(const Registry::Snapshot& registry, const FsDeviceFacts& device) {
+    const std::string path = SocketPathOf(device);
+    for (const auto& [name, endpoint] : registry.endpoints) {
+      if (endpoint.socket_path() == path) return &labels_.emplace_back(LabelsOf(endpoint.labels()));
+    }
+    return nullptr;
+  }
+
+  std::deque<Labels> labels_;
+  PolicySubject subject_;
+};
+
+}  // namespace
+
+std::string SocketPathOf(const FsDeviceFacts& device) {
+  if (device.back_end.socket.known()) return device.back_end.socket.value->path;
+  return device.chardev.known() ? device.chardev.value->socket_path : "";
+}
+
+void AddPolicies(const Registry::Snapshot& registry, const std::string& vm, absl::Time now,
+                 Facts& facts) {
+  const Subject subject(registry, vm, facts.source);
+  facts.policy = Known(registry.policy_set->Select(subject.get(), now), Source::kRegistry, now);
+  facts.shadow_policy = registry.policy_set->SelectShadow(subject.get(), now);
+}
+
+}  // namespace vuf
