@@ -14,6 +14,7 @@ namespace vuf::cli {
 std::vector<Command> VmCommands();
 std::vector<Command> EndpointCommands();
 std::vector<Command> ProfileCommands();
+std::vector<Command> PlanningCommands();
 std::vector<Command> PolicyCommands();
 std::vector<Command> EvaluateCommands();
 std::vector<Command> MigrationCommands();

@@ -9,6 +9,7 @@
 #include "vuf/v1/back_end_profile.pb.h"
 #include "vuf/v1/endpoint.pb.h"
 #include "vuf/v1/migration.pb.h"
+#include "vuf/v1/planning.pb.h"
 #include "vuf/v1/policy.pb.h"
 #include "vuf/v1/vm.pb.h"
 
@@ -33,6 +34,10 @@ std::string EndpointChangeText(const v1::WatchEndpointsResponse& change);
 
 std::string ProfilesText(const v1::ListBackEndProfilesResponse& profiles);
 std::string ProfileText(const v1::BackEndProfile& profile);
+
+std::string PlanText(const v1::PlanEvacuationResponse& plan);
+// One line of a batch: VM, destination, verdict, codes of the blockers.
+std::string BatchLine(const v1::BatchEvaluateResponse& one, const std::string& destination);
 
 std::string PoliciesText(const v1::ListMigrationPoliciesResponse& policies);
 std::string PolicyRevisionsText(const v1::ListMigrationPolicyRevisionsResponse& revisions);

@@ -64,7 +64,8 @@ VufClient::VufClient(const std::shared_ptr<grpc::Channel>& channel, const Client
       endpoints_(v1::EndpointService::NewStub(channel)),
       profiles_(v1::BackEndProfileService::NewStub(channel)),
       migrations_(v1::MigrationService::NewStub(channel)),
-      policies_(v1::MigrationPolicyService::NewStub(channel)) {}
+      policies_(v1::MigrationPolicyService::NewStub(channel)),
+      planning_(v1::PlanningService::NewStub(channel)) {}
 
 absl::StatusOr<bool> VufClient::IsServing() {
   using grpc::health::v1::Health;

@@ -18,6 +18,7 @@
 #include "vuf/v1/back_end_profile.grpc.pb.h"
 #include "vuf/v1/endpoint.grpc.pb.h"
 #include "vuf/v1/migration.grpc.pb.h"
+#include "vuf/v1/planning.grpc.pb.h"
 #include "vuf/v1/policy.grpc.pb.h"
 #include "vuf/v1/vm.grpc.pb.h"
 
@@ -93,6 +94,12 @@ class VufClient {
   absl::Status DeleteAcknowledgement(const v1::DeleteAcknowledgementRequest& request);
 
   absl::StatusOr<v1::Verdict> EvaluateMigration(const v1::EvaluateMigrationRequest& request);
+  // Reports the verdicts as they come.
+  absl::Status BatchEvaluate(
+      const v1::BatchEvaluateRequest& request,
+      const std::function<void(const v1::BatchEvaluateResponse&)>& on_verdict);
+  absl::StatusOr<v1::PlanEvacuationResponse> PlanEvacuation(
+      const v1::PlanEvacuationRequest& request);
   absl::StatusOr<v1::Migration> CreateMigration(v1::CreateMigrationRequest request);
   absl::StatusOr<v1::Migration> UpgradeVm(v1::UpgradeVmRequest request);
   absl::StatusOr<v1::Migration> GetMigration(const std::string& name);
@@ -119,6 +126,7 @@ class VufClient {
   const std::unique_ptr<v1::BackEndProfileService::StubInterface> profiles_;
   const std::unique_ptr<v1::MigrationService::StubInterface> migrations_;
   const std::unique_ptr<v1::MigrationPolicyService::StubInterface> policies_;
+  const std::unique_ptr<v1::PlanningService::StubInterface> planning_;
 };
 
 // True only for a verdict that allows without contradicting itself: the reader's half of

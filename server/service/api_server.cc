@@ -12,6 +12,7 @@
 #include "server/service/endpoint_service.h"
 #include "server/service/listen_socket.h"
 #include "server/service/migration_service.h"
+#include "server/service/planning_service.h"
 #include "server/service/policy_service.h"
 #include "server/service/profile_service.h"
 #include "server/service/refresher.h"
@@ -27,9 +28,9 @@ constexpr size_t kWriteThreads = 8;
 constexpr size_t kWriteQueue = 256;
 
 // Services whose health is told beside the server's own ("").
-constexpr const char* kServices[] = {"vuf.v1.VmService", "vuf.v1.EndpointService",
-                                     "vuf.v1.BackEndProfileService", "vuf.v1.MigrationService",
-                                     "vuf.v1.MigrationPolicyService"};
+constexpr const char* kServices[] = {
+    "vuf.v1.VmService",        "vuf.v1.EndpointService",        "vuf.v1.BackEndProfileService",
+    "vuf.v1.MigrationService", "vuf.v1.MigrationPolicyService", "vuf.v1.PlanningService"};
 
 }  // namespace
 
@@ -49,7 +50,8 @@ struct ApiServer::Objects {
         endpoints(Deps(options)),
         profiles(Deps(options)),
         migrations(Deps(options)),
-        policies(Deps(options)) {}
+        policies(Deps(options)),
+        planning(Deps(options)) {}
 
   ~Objects() {
     parts.registry->Unsubscribe(registry_subscription);
@@ -88,6 +90,7 @@ struct ApiServer::Objects {
   ProfileServiceShell profiles;
   MigrationServiceShell migrations;
   PolicyServiceShell policies;
+  PlanningServiceShell planning;
   std::unique_ptr<grpc::Server> server;
   std::unique_ptr<Refresher> refresher;
 };
@@ -109,6 +112,7 @@ absl::StatusOr<std::unique_ptr<ApiServer>> ApiServer::Start(const Parts& parts,
   builder.RegisterService(&objects->profiles);
   builder.RegisterService(&objects->migrations);
   builder.RegisterService(&objects->policies);
+  builder.RegisterService(&objects->planning);
   // chmod afterwards would leave a moment in which anybody may connect.
   const mode_t mask = umask(0117);
   objects->server = builder.BuildAndStart();

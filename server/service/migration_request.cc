@@ -36,22 +36,6 @@ absl::Status CheckStateFile(absl::string_view field, const std::string& path) {
   return good ? absl::OkStatus() : InvalidField(field, path, kAllowed);
 }
 
-absl::Status CheckDestination(const std::string& field, const v1::Destination& destination) {
-  if (destination.has_sequential()) {
-    const absl::Status socket = CheckSocketPath(absl::StrCat(field, ".sequential.qmp_socket"),
-                                                destination.sequential().qmp_socket());
-    if (!socket.ok()) return socket;
-    return CheckStateFile(absl::StrCat(field, ".sequential.state_file"),
-                          destination.sequential().state_file());
-  }
-  if (!destination.has_same_host()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(field, ": required; expected .same_host or .sequential"));
-  }
-  return CheckSocketPath(absl::StrCat(field, ".same_host.qmp_socket"),
-                         destination.same_host().qmp_socket());
-}
-
 absl::Status CheckRamTransfer(absl::string_view field, v1::RamTransfer value) {
   if (v1::RamTransfer_IsValid(value)) return absl::OkStatus();
   return InvalidField(field, absl::StrCat(static_cast<int>(value)),
@@ -89,14 +73,33 @@ absl::Status CheckLimits(const v1::Migration& migration) {
 
 }  // namespace
 
+absl::Status CheckDestination(const std::string& field, const v1::Destination& destination) {
+  if (destination.has_sequential()) {
+    const absl::Status socket = CheckSocketPath(absl::StrCat(field, ".sequential.qmp_socket"),
+                                                destination.sequential().qmp_socket());
+    if (!socket.ok()) return socket;
+    return CheckStateFile(absl::StrCat(field, ".sequential.state_file"),
+                          destination.sequential().state_file());
+  }
+  if (!destination.has_same_host()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(field, ": required; expected .same_host or .sequential"));
+  }
+  return CheckSocketPath(absl::StrCat(field, ".same_host.qmp_socket"),
+                         destination.same_host().qmp_socket());
+}
+
+absl::Status CheckHow(const v1::EvaluateMigrationRequest& request) {
+  const absl::Status status = CheckModes("allowed_modes", request.allowed_modes());
+  return status.ok() ? CheckRamTransfer("ram_transfer", request.ram_transfer()) : status;
+}
+
 absl::Status CheckRequest(const v1::EvaluateMigrationRequest& request) {
   absl::Status status = CheckName("vm", "vms", request.vm());
   if (status.ok() && request.has_destination()) {
     status = CheckDestination("destination", request.destination());
   }
-  if (status.ok()) status = CheckModes("allowed_modes", request.allowed_modes());
-  if (status.ok()) status = CheckRamTransfer("ram_transfer", request.ram_transfer());
-  return status;
+  return status.ok() ? CheckHow(request) : status;
 }
 
 absl::Status CheckRequest(const v1::CreateMigrationRequest& request) {

@@ -15,6 +15,9 @@ namespace vuf {
 absl::Status CheckRequest(const v1::EvaluateMigrationRequest& request);
 absl::Status CheckRequest(const v1::CreateMigrationRequest& request);
 absl::Status CheckRequest(const v1::UpgradeVmRequest& request);
+// Its modes and the way of memory only.
+absl::Status CheckHow(const v1::EvaluateMigrationRequest& request);
+absl::Status CheckDestination(const std::string& field, const v1::Destination& destination);
 // `field` is the destination's. INVALID_ARGUMENT: it is `vm`'s own monitor.
 absl::Status CheckIsElsewhere(const std::string& field, const v1::Destination& destination,
                               const v1::Vm& vm);

@@ -75,6 +75,7 @@ ApiWorld::ApiWorld(HypervisorConnector* connector, absl::Duration monitor_timeou
   profiles = v1::BackEndProfileService::NewStub(channel);
   migrations = v1::MigrationService::NewStub(channel);
   policies = v1::MigrationPolicyService::NewStub(channel);
+  planning = v1::PlanningService::NewStub(channel);
 }
 
 ApiWorld::~ApiWorld() {

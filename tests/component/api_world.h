@@ -21,6 +21,7 @@
 #include "vuf/v1/back_end_profile.grpc.pb.h"
 #include "vuf/v1/endpoint.grpc.pb.h"
 #include "vuf/v1/migration.grpc.pb.h"
+#include "vuf/v1/planning.grpc.pb.h"
 #include "vuf/v1/policy.grpc.pb.h"
 #include "vuf/v1/vm.grpc.pb.h"
 
@@ -66,6 +67,7 @@ class ApiWorld {
   std::unique_ptr<v1::BackEndProfileService::Stub> profiles;
   std::unique_ptr<v1::MigrationService::Stub> migrations;
   std::unique_ptr<v1::MigrationPolicyService::Stub> policies;
+  std::unique_ptr<v1::PlanningService::Stub> planning;
 
  private:
   void FillHost();

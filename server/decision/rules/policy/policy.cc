@@ -64,13 +64,13 @@ void CheckHold(const World& world, Report& report) {
   const auto policy = NeedPolicy(world, report);
   if (!policy) return;
   for (const PolicyHold& hold : (*policy)->holds) {
-    report.Add(kRequest,
-               absl::StrFormat("%s holds migrations back for %s%s: %s.", hold.policy, hold.holder,
-                               hold.until == absl::InfiniteFuture()
-                                   ? ""
-                                   : absl::StrCat(" until ", Until(hold.until)),
-                               hold.reason),
-               {policy->CiteAs("hold", hold.policy)});
+    report.Add(
+        kRequest,
+        absl::StrFormat(
+            "%s holds migrations back for %s%s: %s.", hold.policy, hold.holder,
+            hold.until == absl::InfiniteFuture() ? "" : absl::StrCat(" until ", Until(hold.until)),
+            hold.reason),
+        {policy->CiteAs("hold", hold.policy)});
   }
 }
 
