@@ -32,6 +32,8 @@ int KindOf(Table table) {
       return 5;
     case Table::kSavedGuests:
       return 6;
+    case Table::kDecisions:
+      return 10;
   }
   return 0;
 }

@@ -12,7 +12,7 @@
 
 namespace vuf {
 
-enum class Table { kVms, kEndpoints, kProfiles, kMigrations, kRequests, kSavedGuests };
+enum class Table { kVms, kEndpoints, kProfiles, kMigrations, kRequests, kSavedGuests, kDecisions };
 
 struct Record {
   std::string key;
