@@ -55,7 +55,11 @@ ApiWorld::ApiWorld(HypervisorConnector* connector, absl::Duration monitor_timeou
   EXPECT_TRUE(opened.ok()) << opened.status();
   registry = *std::move(opened);
   gatherer = std::make_unique<Gatherer>(connector, &host, registry.get(), &clock, monitor_timeout);
+  auto log_opened = DurableDecisionLog::Open(&store, &clock, {}, [](auto...) {});
+  EXPECT_TRUE(log_opened.ok()) << log_opened.status();
+  log = *std::move(log_opened);
   Migrator::Options options;
+  options.decisions = log.get();
   options.qmp_timeout = monitor_timeout;
   auto started = Migrator::Open(gatherer.get(), connector, registry.get(), &store, &clock, options,
                                 [this](const v1::Migration& m) { metrics.MigrationChanged(m); });
@@ -66,7 +70,9 @@ ApiWorld::ApiWorld(HypervisorConnector* connector, absl::Duration monitor_timeou
   api.monitor_timeout = monitor_timeout;
   api.discovery_period = absl::Hours(1);
   auto serving = ApiServer::Start(
-      {registry.get(), migrator.get(), gatherer.get(), connector, &host, &metrics, &clock}, api);
+      {registry.get(), migrator.get(), gatherer.get(), connector, &host, &metrics, &clock,
+       log.get()},
+      api);
   EXPECT_TRUE(serving.ok()) << serving.status();
   server = *std::move(serving);
   channel = grpc::CreateChannel(absl::StrCat("unix:", api.listen_socket),
@@ -75,6 +81,7 @@ ApiWorld::ApiWorld(HypervisorConnector* connector, absl::Duration monitor_timeou
   endpoints = v1::EndpointService::NewStub(channel);
   profiles = v1::BackEndProfileService::NewStub(channel);
   migrations = v1::MigrationService::NewStub(channel);
+  decisions = v1::DecisionService::NewStub(channel);
 }
 
 ApiWorld::~ApiWorld() {
