@@ -89,7 +89,7 @@ const std::vector<Command>& Commands() {
   static const auto* const commands = [] {
     auto* all = new std::vector<Command>;
     for (auto group : {VmCommands, EndpointCommands, ProfileCommands, EvaluateCommands,
-                       UpgradeCommands, MigrationCommands, OtherCommands}) {
+                       UpgradeCommands, MigrationCommands, OtherCommands, DecisionCommands}) {
       for (Command& command : group()) all->push_back(std::move(command));
     }
     return all;

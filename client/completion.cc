@@ -26,6 +26,7 @@ _vufctl_offer() {
     VM | @vms) words=$(_vufctl_names "$1" vms "${@:2}") ;;
     ENDPOINT) words=$(_vufctl_names "$1" endpoints "${@:2}") ;;
     PROFILE | @profiles) words=$(_vufctl_names "$1" profiles "${@:2}") ;;
+    DECISION | "[DECISION]") words=$(_vufctl_names "$1" decisions "${@:2}") ;;
     MIGRATION) words=$(_vufctl_names "$1" migrations "${@:2}") ;;
     *SOCKET | @files) mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
     SHELL) words=bash ;;

@@ -73,8 +73,8 @@ absl::Status Agent::OpenDecisions(const Config& config) {
   DurableDecisionLog::Options options;
   options.limits = {config.decision_history_limit, config.decision_history_bytes};
   using Lost = DurableDecisionLog::Lost;
-  absl::StatusOr<std::unique_ptr<DurableDecisionLog>> log = DurableDecisionLog::Open(
-      store_.get(), &clock_, options, [this](Lost why, size_t records) {
+  absl::StatusOr<std::unique_ptr<DurableDecisionLog>> log =
+      DurableDecisionLog::Open(store_.get(), &clock_, options, [this](Lost why, size_t records) {
         metrics_.DecisionsNotWritten(why == Lost::kQueueFull ? "queue_full" : "store", records);
       });
   if (!log.ok()) return log.status();

@@ -21,8 +21,10 @@ std::string NameOf(uint64_t number) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<DurableDecisionLog>> DurableDecisionLog::Open(
-    Store* store, const Clock* clock, const Options& options, Observer observer) {
+absl::StatusOr<std::unique_ptr<DurableDecisionLog>> DurableDecisionLog::Open(Store* store,
+                                                                             const Clock* clock,
+                                                                             const Options& options,
+                                                                             Observer observer) {
   std::unique_ptr<DurableDecisionLog> log(
       new DurableDecisionLog(store, clock, options, std::move(observer)));
   if (absl::Status loaded = log->Load(); !loaded.ok()) return loaded;

@@ -69,10 +69,10 @@ absl::StatusOr<v1::DecisionReplay> ReplayDecision(const v1::DecisionRecord& reco
   const absl::StatusOr<Facts> facts = ParseFacts(record.facts());
   if (!facts.ok()) {
     // What was changed explains better than what cannot be read because of it.
-    return absl::Status(facts.status().code(),
-                        absl::StrCat(record.name(), ": ", absl::StrJoin(out.damage(), "; "),
-                                     out.damage().empty() ? "" : ", and ",
-                                     facts.status().message()));
+    return absl::Status(
+        facts.status().code(),
+        absl::StrCat(record.name(), ": ", absl::StrJoin(out.damage(), "; "),
+                     out.damage().empty() ? "" : ", and ", facts.status().message()));
   }
   switch (record.trigger()) {
     case v1::DECISION_TRIGGER_SWITCHOVER:
@@ -84,9 +84,9 @@ absl::StatusOr<v1::DecisionReplay> ReplayDecision(const v1::DecisionRecord& reco
       ReplayVerdict(record, *facts, out);
       break;
     default:
-      return absl::InvalidArgumentError(
-          absl::StrCat(record.name(), ": trigger ", static_cast<int>(record.trigger()),
-                       " is not known to this program"));
+      return absl::InvalidArgumentError(absl::StrCat(record.name(), ": trigger ",
+                                                     static_cast<int>(record.trigger()),
+                                                     " is not known to this program"));
   }
   out.set_agrees(out.damage().empty() && out.differences().empty());
   return out;

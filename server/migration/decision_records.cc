@@ -28,9 +28,9 @@ absl::Status RecordDecision(DecisionLog* log, const v1::Migration& migration,
                             v1::Verdict& shown) {
   v1::DecisionRecord record = MakeRecord(facts, verdict);
   Describe(migration, trigger, record);
-  const absl::Status written =
-      log == nullptr ? absl::FailedPreconditionError("there is no log of decisions")
-                     : log->AddDurably(record);
+  const absl::Status written = log == nullptr
+                                   ? absl::FailedPreconditionError("there is no log of decisions")
+                                   : log->AddDurably(record);
   shown = record.verdict();
   return Explain("writing down the decision", written);
 }

@@ -14,8 +14,8 @@
 
 namespace vuf {
 
-// Durable when it returns OK; only then may anything be touched because of `verdict`. `shown` is the
-// verdict as the API has it, whatever is returned. A null `log` is an error.
+// Durable when it returns OK; only then may anything be touched because of `verdict`. `shown` is
+// the verdict as the API has it, whatever is returned. A null `log` is an error.
 absl::Status RecordDecision(DecisionLog* log, const v1::Migration& migration,
                             v1::DecisionTrigger trigger, const Facts& facts, const Verdict& verdict,
                             v1::Verdict& shown);

@@ -37,7 +37,9 @@ class Permits {
   // In order, the first refusal ends it, in the keeper's words; DisarmAll then takes back what was
   // armed. `ttl` is cut to what a keeper accepts.
   absl::Status ArmAll(absl::Duration ttl);
-  std::vector<std::string> NotArmed(const Facts& now) const { return PermitsNotArmed(permits_, now); }
+  std::vector<std::string> NotArmed(const Facts& now) const {
+    return PermitsNotArmed(permits_, now);
+  }
   // OK when every keeper has taken part: saved at the source's, loaded at the destination's.
   absl::Status CheckLoaded();
   // OK when every keeper has issued its marker and nobody has presented it.

@@ -211,9 +211,9 @@ absl::Status Run::SwitchOver() {
   changes.insert(changes.end(), not_armed.begin(), not_armed.end());
   const absl::Status unchanged =
       changes.empty() ? absl::OkStatus()
-                      : absl::AbortedError(absl::StrCat(
-                            "not switched over, because this is not what was judged: ",
-                            absl::StrJoin(changes, "; ")));
+                      : absl::AbortedError(
+                            absl::StrCat("not switched over, because this is not what was judged: ",
+                                         absl::StrJoin(changes, "; ")));
   const absl::Status continued =
       unchanged.ok() ? source_.Do(Hypervisor::Act::kMigrateContinue) : unchanged;
   RecordRecheck(parts_.decisions, migration_, decided_, now, permits_.all(), changes);

@@ -8,7 +8,8 @@
 
 namespace vuf {
 
-// As DecisionRecord.actor documents it: the peer, and what the caller says it is. Long ones are cut.
+// As DecisionRecord.actor documents it: the peer, and what the caller says it is. Long ones are
+// cut.
 std::string ActorOf(const grpc::ServerContextBase& context);
 
 }  // namespace vuf
