@@ -9,7 +9,6 @@
 namespace vuf {
 namespace {
 
-using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -105,8 +104,9 @@ TEST_F(DecisionRecordsTest, ARecheckThatStopsSaysWhatChanged) {
   const v1::Migration migration = world_.Migrate();
   EXPECT_EQ(migration.state(), v1::Migration::STATE_FAILED);
   ASSERT_THAT(records(), SizeIs(2));
-  ASSERT_GT(records()[1].changes_size(), 0);
-  for (const std::string& change : records()[1].changes()) {
+  const v1::DecisionRecord recheck = records()[1];
+  ASSERT_GT(recheck.changes_size(), 0);
+  for (const std::string& change : recheck.changes()) {
     EXPECT_THAT(migration.message(), HasSubstr(change));
   }
 }
