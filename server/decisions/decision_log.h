@@ -2,6 +2,7 @@
 #ifndef VUFD_SERVER_DECISIONS_DECISION_LOG_H_
 #define VUFD_SERVER_DECISIONS_DECISION_LOG_H_
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -25,8 +26,10 @@ class DecisionLog {
 
   // NOT_FOUND: there is none, or not any more.
   virtual absl::StatusOr<v1::DecisionRecord> Get(const std::string& name) const = 0;
-  // In short (InShort), newest first; of one VM unless `vm` is empty.
-  virtual std::vector<v1::DecisionRecord> List(const std::string& vm) const = 0;
+  // In short (InShort), newest first; of one VM unless `vm` is empty. Shared, so that a long list
+  // is no burden to whoever adds to it meanwhile.
+  using Shared = std::shared_ptr<const v1::DecisionRecord>;
+  virtual std::vector<Shared> List(const std::string& vm) const = 0;
 };
 
 }  // namespace vuf

@@ -127,7 +127,7 @@ absl::StatusOr<v1::DecisionRecord> DurableDecisionLog::Get(const std::string& na
   return record;
 }
 
-std::vector<v1::DecisionRecord> DurableDecisionLog::List(const std::string& vm) const {
+std::vector<DecisionLog::Shared> DurableDecisionLog::List(const std::string& vm) const {
   MutexLock lock(&mu_);
   return history_.NewestFirst(vm);
 }

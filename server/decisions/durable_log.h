@@ -45,7 +45,7 @@ class DurableDecisionLog : public DecisionLog {
   void Add(v1::DecisionRecord& record) override;
   absl::Status AddDurably(v1::DecisionRecord& record) override;
   absl::StatusOr<v1::DecisionRecord> Get(const std::string& name) const override;
-  std::vector<v1::DecisionRecord> List(const std::string& vm) const override;
+  std::vector<Shared> List(const std::string& vm) const override;
 
  private:
   DurableDecisionLog(Store* store, const Clock* clock, const Options& options, Observer observer)

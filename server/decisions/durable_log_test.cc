@@ -53,7 +53,7 @@ class DurableLogTest : public ::testing::Test {
   }
   std::vector<std::string> Names(const std::string& vm = "") {
     std::vector<std::string> names;
-    for (const v1::DecisionRecord& record : log_->List(vm)) names.push_back(record.name());
+    for (const DecisionLog::Shared& record : log_->List(vm)) names.push_back(record->name());
     return names;
   }
   std::vector<std::string> Stored() {
@@ -87,7 +87,7 @@ TEST_F(DurableLogTest, AListIsNewestFirstShortAndOfOneVm) {
   const std::string first = Add(), second = Add(Record("vms/b")), third = Add();
   EXPECT_THAT(Names(), ElementsAre(third, second, first));
   EXPECT_THAT(Names("vms/b"), ElementsAre(second));
-  EXPECT_EQ(log_->List("").front().facts(), "");
+  EXPECT_EQ(log_->List("").front()->facts(), "");
 }
 
 TEST_F(DurableLogTest, ADurableRecordIsInTheStoreWhenItReturns) {

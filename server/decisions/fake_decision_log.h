@@ -2,6 +2,7 @@
 #ifndef VUFD_SERVER_DECISIONS_FAKE_DECISION_LOG_H_
 #define VUFD_SERVER_DECISIONS_FAKE_DECISION_LOG_H_
 
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -35,11 +36,11 @@ class FakeDecisionLog : public DecisionLog {
     }
     return absl::NotFoundError(name);
   }
-  std::vector<v1::DecisionRecord> List(const std::string& vm) const override {
+  std::vector<Shared> List(const std::string& vm) const override {
     MutexLock lock(&mu_);
-    std::vector<v1::DecisionRecord> out;
+    std::vector<Shared> out;
     for (auto it = records_.rbegin(); it != records_.rend(); ++it) {
-      if (vm.empty() || it->vm() == vm) out.push_back(*it);
+      if (vm.empty() || it->vm() == vm) out.push_back(std::make_shared<v1::DecisionRecord>(*it));
     }
     return out;
   }

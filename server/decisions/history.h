@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <map>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -28,12 +29,12 @@ class History {
   std::vector<std::string> Put(const v1::DecisionRecord& record, std::string bytes);
   // Null: it is not there (any more).
   const std::string* Find(const std::string& name) const;
-  std::vector<v1::DecisionRecord> NewestFirst(const std::string& vm) const;
+  std::vector<std::shared_ptr<const v1::DecisionRecord>> NewestFirst(const std::string& vm) const;
 
  private:
   struct Entry {
     std::string bytes;
-    v1::DecisionRecord in_short;
+    std::shared_ptr<const v1::DecisionRecord> in_short;
   };
 
   const Limits limits_;

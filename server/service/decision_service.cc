@@ -34,10 +34,8 @@ absl::StatusOr<v1::ListDecisionsResponse> DecisionServiceShell::List(
                                           request.page_size(), request.page_token());
   if (!page.ok()) return page.status();
   v1::ListDecisionsResponse response;
-  for (v1::DecisionRecord& record : deps_.decisions->List(request.vm())) {
-    if (page->Takes(NewestFirstKey(record.name()))) {
-      *response.add_decisions() = std::move(record);
-    }
+  for (const DecisionLog::Shared& record : deps_.decisions->List(request.vm())) {
+    if (page->Takes(NewestFirstKey(record->name()))) *response.add_decisions() = *record;
   }
   response.set_next_page_token(page->NextToken());
   return response;
