@@ -6,6 +6,7 @@ import json
 import unittest
 from typing import Any
 
+import bed
 from world import REFUSED, World
 
 
@@ -63,6 +64,35 @@ class DecisionsTest(World):
         decision = self.vufd.json("decisions", "show", record)
         self.assertEqual(decision["migration"], name)
         self._assert_agrees(record)
+
+    def _triggers(self) -> list[str]:
+        """Of all records, oldest first, after each was computed again."""
+        found = self._decisions()
+        for decision in found:
+            self._assert_agrees(decision["name"])
+        return [decision["trigger"].removeprefix("DECISION_TRIGGER_") for decision in reversed(found)]
+
+    def test_a_keepers_permit_is_part_of_the_recheck(self) -> None:
+        keeper = self.keeper()
+        source = self.source([keeper])
+        source.wait_n(50)
+        there = self.destination([keeper])
+        self.assert_moved(self.migrate(there, "--mode=stateless"), source, there)
+        self.assertEqual(self._triggers(), ["CREATE_MIGRATION", "SWITCHOVER"])
+        recheck = self.vufd.json("decisions", "show", self._decisions()[0]["name"])
+        self.assertEqual([permit["device"] for permit in recheck["permits"]], ["fs0"])
+
+    def test_a_destination_of_a_guest_in_a_file(self) -> None:
+        keeper = self.keeper()
+        source = self.source([keeper])
+        source.wait_n(50)
+        name = self.vufd.json("upgrade", "guest", f"--to={self.arena.path('dst.vufd.qmp')}", "--sequential",
+                              f"--state-file={self.arena.path('guest-state')}")["name"]
+        self.await_state(name, ("STATE_AWAITING_DESTINATION",))
+        bed.wait_for("the source to quit", lambda: not source.alive(), 20)
+        there = self.destination([keeper])
+        self.assert_moved(self.await_state(name), source, there)
+        self.assertEqual(self._triggers(), ["CREATE_MIGRATION", "SWITCHOVER", "DESTINATION"])
 
     def test_an_export_replays_without_vufd_and_shows_what_was_changed(self) -> None:
         self.source()
