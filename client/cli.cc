@@ -1,5 +1,7 @@
 #include "client/cli.h"
 
+#include <unistd.h>
+
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -46,6 +48,8 @@ absl::Status Context::Init() {
     return UsageError(
         absl::StrCat("--output=", output, ": want table, json", is_list ? " or names" : ""));
   }
+  options_.user_agent =
+      absl::StrCat("vufctl/", kVersion, " (uid ", getuid(), ", pid ", getpid(), ")");
   if (args_.Has("server")) options_.server = args_.Get("server");
   // `migrate` has a --timeout of its own, which says how long the migration may take.
   bool own_timeout = false;

@@ -90,7 +90,7 @@ const std::vector<Command>& Commands() {
     auto* all = new std::vector<Command>;
     for (auto group :
          {VmCommands, EndpointCommands, ProfileCommands, PolicyCommands, PlanningCommands,
-          EvaluateCommands, UpgradeCommands, MigrationCommands, OtherCommands}) {
+          EvaluateCommands, UpgradeCommands, MigrationCommands, OtherCommands, DecisionCommands}) {
       for (Command& command : group()) all->push_back(std::move(command));
     }
     return all;

@@ -20,6 +20,7 @@ std::vector<Command> EvaluateCommands();
 std::vector<Command> MigrationCommands();
 std::vector<Command> UpgradeCommands();
 std::vector<Command> OtherCommands();
+std::vector<Command> DecisionCommands();
 
 extern const FlagSpec kRequestIdFlag;
 extern const FlagSpec kEtagFlag;

@@ -29,6 +29,7 @@ _vufctl_offer() {
     POLICY) words=$(_vufctl_names "$1" policies "${@:2}") ;;
     ACKNOWLEDGEMENT) words=$(_vufctl_names "$1" acknowledgements "${@:2}") ;;
     FILE) mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
+    DECISION | "[DECISION]") words=$(_vufctl_names "$1" decisions "${@:2}") ;;
     MIGRATION) words=$(_vufctl_names "$1" migrations "${@:2}") ;;
     *SOCKET | @files) mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
     SHELL) words=bash ;;

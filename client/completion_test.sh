@@ -13,6 +13,7 @@ echo "\$*" >"$asked"
 case "\$*" in
   *"vms list --output=names") printf '%s\n' web-1 web-2 db ;;
   *"migrations list --output=names") printf '%s\n' m-1 ;;
+  *"decisions list --output=names") printf '%s\n' d-1 ;;
 esac
 STUB
 chmod +x "$TEST_TMPDIR/vufctl"
@@ -39,6 +40,8 @@ expect "vufctl evaluate web-1 --mode=stateful" "stateful"
 expect "vufctl migrate --mode stateless d" "db"
 expect "vufctl vms get " "web-1 web-2 db"
 expect "vufctl cancel " "m-1"
+expect "vufctl replay " "d-1"
+expect "vufctl decisions show " "d-1"
 expect "vufctl upgrade we" "web-1 web-2"
 expect "vufctl upgrade web-1 --s" "--shared-ram --sequential --state-file= --server="
 expect "vufctl migrations list --vm=d" "db"

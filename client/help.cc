@@ -12,7 +12,7 @@ constexpr char kExitCodes[] = R"(Exit codes:
   0    done; allowed; succeeded
   1    error: no answer, or vufd refused the call
   2    the command line is wrong
-  3    the migration is refused; doctor: something is missing
+  3    the migration is refused; doctor: something is missing; replay: it does not agree
   4    the migration failed
   5    the migration was cancelled
   6    the agent ended while the migration was under way
@@ -40,8 +40,10 @@ std::string OverviewHelp(const std::vector<Command>& commands) {
     const std::string lead = absl::StrCat("  ", command.name, " ", command.args, "  ");
     absl::StrAppend(&text, Wrap(command.summary, kColumns, 36, lead));
   }
-  absl::StrAppend(&text, "\n\"vms\", \"endpoints\", \"profiles\" and \"migrations\" alone list.\n",
-                  "\nFlags of every command:\n", FlagsHelp(GlobalFlags()), "\n", kExitCodes);
+  absl::StrAppend(
+      &text,
+      "\n\"vms\", \"endpoints\", \"profiles\", \"migrations\" and \"decisions\" alone list.\n",
+      "\nFlags of every command:\n", FlagsHelp(GlobalFlags()), "\n", kExitCodes);
   return text;
 }
 

@@ -7,6 +7,7 @@
 #include "absl/strings/string_view.h"
 #include "client/text.h"
 #include "vuf/v1/back_end_profile.pb.h"
+#include "vuf/v1/decision.pb.h"
 #include "vuf/v1/endpoint.pb.h"
 #include "vuf/v1/migration.pb.h"
 #include "vuf/v1/planning.pb.h"
@@ -52,6 +53,12 @@ std::string StateText(v1::Migration::State state);
 std::string VerdictText(absl::string_view vm, const v1::Verdict& verdict, const Look& look);
 // "stateful", "stateless", "none" or "unknown".
 std::string ModeText(v1::MigrationMode mode);
+
+std::string DecisionsText(const v1::ListDecisionsResponse& decisions);
+std::string DecisionText(const v1::DecisionRecord& decision, const Look& look);
+// AGREES or DIFFERS, then why the record may not be trusted, then every difference.
+std::string ReplayText(const v1::DecisionRecord& decision, const v1::DecisionReplay& replay,
+                       const Look& look);
 
 }  // namespace vuf::cli
 

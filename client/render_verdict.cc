@@ -102,6 +102,9 @@ std::string VerdictText(absl::string_view vm, const v1::Verdict& verdict, const 
   if (!verdict.fingerprint().empty()) {
     absl::StrAppend(&text, "\nfingerprint ", Printable(verdict.fingerprint()), "\n");
   }
+  if (!verdict.decision_record().empty()) {
+    absl::StrAppend(&text, "decision    ", Printable(verdict.decision_record()), "\n");
+  }
   return text;
 }
 

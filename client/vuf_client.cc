@@ -49,6 +49,7 @@ absl::StatusOr<std::unique_ptr<VufClient>> VufClient::Create(const ClientOptions
   }
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
+  if (!options.user_agent.empty()) arguments.SetUserAgentPrefix(options.user_agent);
   // An agent that restarts is back in a moment; gRPC's own first wait is a second.
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
@@ -65,7 +66,8 @@ VufClient::VufClient(const std::shared_ptr<grpc::Channel>& channel, const Client
       profiles_(v1::BackEndProfileService::NewStub(channel)),
       migrations_(v1::MigrationService::NewStub(channel)),
       policies_(v1::MigrationPolicyService::NewStub(channel)),
-      planning_(v1::PlanningService::NewStub(channel)) {}
+      planning_(v1::PlanningService::NewStub(channel)),
+      decisions_(v1::DecisionService::NewStub(channel)) {}
 
 absl::StatusOr<bool> VufClient::IsServing() {
   using grpc::health::v1::Health;

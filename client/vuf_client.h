@@ -16,6 +16,7 @@
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "grpcpp/channel.h"
 #include "vuf/v1/back_end_profile.grpc.pb.h"
+#include "vuf/v1/decision.grpc.pb.h"
 #include "vuf/v1/endpoint.grpc.pb.h"
 #include "vuf/v1/migration.grpc.pb.h"
 #include "vuf/v1/planning.grpc.pb.h"
@@ -29,6 +30,8 @@ inline constexpr char kDefaultServer[] = "unix:/run/vufd/vufd.sock";
 struct ClientOptions {
   // "unix:/absolute/path".
   std::string server = kDefaultServer;
+  // What the caller calls itself, for DecisionRecord.actor. May be empty.
+  std::string user_agent = "";
   // Limit of one method call, its retries included.
   absl::Duration call_timeout = absl::Seconds(30);
   // How long one stream of a watch lives before it is opened anew.
@@ -107,6 +110,10 @@ class VufClient {
   absl::StatusOr<v1::ListMigrationsResponse> ListMigrations(const std::string& vm, int limit);
   absl::StatusOr<v1::Migration> CancelMigration(const std::string& name);
 
+  absl::StatusOr<v1::DecisionRecord> GetDecision(const std::string& name);
+  // As ListMigrations.
+  absl::StatusOr<v1::ListDecisionsResponse> ListDecisions(const std::string& vm, int limit);
+
   // Follows a migration to its end and returns it as it ended, surviving lost connections.
   // CANCELLED after canceller->Cancel(); the migration itself is not touched by that.
   absl::StatusOr<v1::Migration> WatchMigration(
@@ -127,6 +134,7 @@ class VufClient {
   const std::unique_ptr<v1::MigrationService::StubInterface> migrations_;
   const std::unique_ptr<v1::MigrationPolicyService::StubInterface> policies_;
   const std::unique_ptr<v1::PlanningService::StubInterface> planning_;
+  const std::unique_ptr<v1::DecisionService::StubInterface> decisions_;
 };
 
 // True only for a verdict that allows without contradicting itself: the reader's half of

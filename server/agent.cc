@@ -47,6 +47,7 @@ absl::Status Agent::OpenState(const Config& config) {
       Registry::Open(store_.get(), &clock_, ShippedProfiles());
   if (!registry.ok()) return registry.status();
   registry_ = *std::move(registry);
+  if (absl::Status opened = OpenDecisions(config); !opened.ok()) return opened;
   connector_ = std::make_unique<GuardedConnector>(&qmp_, &discovery_, registry_.get());
   gatherer_ = std::make_unique<Gatherer>(connector_.get(), &discovery_, registry_.get(), &clock_,
                                          config.qmp_timeout);
@@ -56,6 +57,7 @@ absl::Status Agent::OpenState(const Config& config) {
   options.history_limit = config.migration_history_limit;
   options.qmp_timeout = config.qmp_timeout;
   options.keepers = &keepers_;
+  options.decisions = decisions_.get();
   absl::StatusOr<std::unique_ptr<Migrator>> migrator =
       Migrator::Open(gatherer_.get(), connector_.get(), registry_.get(), store_.get(), &clock_,
                      options, [this](const v1::Migration& migration) {
@@ -64,6 +66,19 @@ absl::Status Agent::OpenState(const Config& config) {
                      });
   if (!migrator.ok()) return migrator.status();
   migrator_ = *std::move(migrator);
+  return absl::OkStatus();
+}
+
+absl::Status Agent::OpenDecisions(const Config& config) {
+  DurableDecisionLog::Options options;
+  options.limits = {config.decision_history_limit, config.decision_history_bytes};
+  using Lost = DurableDecisionLog::Lost;
+  absl::StatusOr<std::unique_ptr<DurableDecisionLog>> log =
+      DurableDecisionLog::Open(store_.get(), &clock_, options, [this](Lost why, size_t records) {
+        metrics_.DecisionsNotWritten(why == Lost::kQueueFull ? "queue_full" : "store", records);
+      });
+  if (!log.ok()) return log.status();
+  decisions_ = *std::move(log);
   return absl::OkStatus();
 }
 
@@ -90,7 +105,8 @@ absl::StatusOr<std::unique_ptr<Agent>> Agent::Start(const Config& config) {
   if (!status.ok()) return status;
   absl::StatusOr<std::unique_ptr<ApiServer>> api = ApiServer::Start(
       {agent->registry_.get(), agent->migrator_.get(), agent->gatherer_.get(),
-       agent->connector_.get(), &agent->discovery_, &agent->metrics_, &agent->clock_},
+       agent->connector_.get(), &agent->discovery_, &agent->metrics_, &agent->clock_,
+       agent->decisions_.get()},
       {config.listen_socket, config.qmp_socket_globs, config.discovery_period, config.qmp_timeout});
   if (!api.ok()) return api.status();
   agent->api_ = *std::move(api);

@@ -9,6 +9,7 @@
 #include "absl/time/time.h"
 #include "server/base/clock.h"
 #include "server/config/config.h"
+#include "server/decisions/durable_log.h"
 #include "server/discovery/host_discovery.h"
 #include "server/keeper/keeper_client.h"
 #include "server/metrics/http_server.h"
@@ -35,6 +36,7 @@ class Agent {
  private:
   Agent();
   absl::Status OpenState(const Config& config);
+  absl::Status OpenDecisions(const Config& config);
   absl::Status StartHttp(const std::string& address);
 
   const SystemClock clock_;
@@ -47,6 +49,7 @@ class Agent {
   std::unique_ptr<Registry> registry_;
   std::unique_ptr<GuardedConnector> connector_;
   std::unique_ptr<Gatherer> gatherer_;
+  std::unique_ptr<DecisionLog> decisions_;
   std::unique_ptr<Migrator> migrator_;
   std::unique_ptr<ApiServer> api_;
   std::unique_ptr<HttpServer> http_;

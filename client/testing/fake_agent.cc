@@ -163,12 +163,47 @@ class FakeAgent::Migrations : public v1::MigrationService::Service {
   FakeAgent* const agent_;
 };
 
+class FakeAgent::Decisions : public v1::DecisionService::Service {
+ public:
+  explicit Decisions(FakeAgent* agent) : agent_(agent) {}
+
+  Status GetDecision(ServerContext*, const v1::GetDecisionRequest* request,
+                     v1::DecisionRecord* decision) override {
+    const Status status = agent_->Enter("GetDecision", *request);
+    if (!status.ok()) return status;
+    MutexLock lock(&agent_->mu_);
+    for (const v1::DecisionRecord& known : agent_->world_.decisions) {
+      if (known.name() != request->name()) continue;
+      *decision = known;
+      return Status::OK;
+    }
+    return Status(grpc::StatusCode::NOT_FOUND, request->name() + " does not exist");
+  }
+  Status ListDecisions(ServerContext*, const v1::ListDecisionsRequest* request,
+                       v1::ListDecisionsResponse* response) override {
+    const Status status = agent_->Enter("ListDecisions", *request);
+    if (!status.ok()) return status;
+    MutexLock lock(&agent_->mu_);
+    size_t at = 0;
+    if (!absl::SimpleAtoi(request->page_token(), &at)) at = 0;
+    const size_t size = std::min<size_t>(request->page_size(), agent_->world_.page_size);
+    const size_t end = std::min(agent_->world_.decisions.size(), at + size);
+    for (; at < end; ++at) *response->add_decisions() = agent_->world_.decisions[at];
+    if (end < agent_->world_.decisions.size()) response->set_next_page_token(absl::StrCat(end));
+    return Status::OK;
+  }
+
+ private:
+  FakeAgent* const agent_;
+};
+
 FakeAgent::FakeAgent(FakeWorld world) : world_(std::move(world)) {
   address_ = absl::StrCat("unix:", directory_.Path("s"));
   services_.push_back(std::make_unique<Vms>(this));
   services_.push_back(std::make_unique<Endpoints>(this));
   services_.push_back(std::make_unique<Profiles>(this));
   services_.push_back(std::make_unique<Migrations>(this));
+  services_.push_back(std::make_unique<Decisions>(this));
   grpc::EnableDefaultHealthCheckService(true);
   grpc::ServerBuilder builder;
   builder.AddListeningPort(address_, grpc::InsecureServerCredentials());

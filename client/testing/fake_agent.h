@@ -12,6 +12,7 @@
 #include "server/base/mutex.h"
 #include "tests/testing/temp_directory.h"
 #include "vuf/v1/back_end_profile.grpc.pb.h"
+#include "vuf/v1/decision.grpc.pb.h"
 #include "vuf/v1/endpoint.grpc.pb.h"
 #include "vuf/v1/migration.grpc.pb.h"
 #include "vuf/v1/vm.grpc.pb.h"
@@ -25,6 +26,8 @@ struct FakeWorld {
   int page_size = 2;
   v1::Verdict verdict;
   v1::Migration migration;
+  // Newest first.
+  std::vector<v1::DecisionRecord> decisions;
   // One entry per WatchMigration stream: what it sends before it ends with UNAVAILABLE, or, after
   // the last entry, stays open until the caller leaves.
   std::deque<std::vector<v1::Migration>> streams;
@@ -54,6 +57,7 @@ class FakeAgent {
   class Endpoints;
   class Profiles;
   class Migrations;
+  class Decisions;
 
   // Notes the call; the error to answer it with, or OK.
   grpc::Status Enter(const std::string& method, const google::protobuf::Message& request);

@@ -26,6 +26,8 @@ struct Config {
   uint32_t migration_history_limit = 1000;
   LogLevel log_level = LogLevel::kInfo;
   bool log_json = false;
+  uint32_t decision_history_limit = 1000;
+  uint32_t decision_history_bytes = 32 << 20;
 };
 
 // Parses protobuf text format (proto/vuf/config/v1/config.proto). INVALID_ARGUMENT lists every

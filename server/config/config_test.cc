@@ -53,6 +53,7 @@ TEST(ParseConfigTest, EveryFieldArrives) {
     }
     migrations { max_concurrent: 64 default_timeout { seconds: 86400 } history_limit: 100000 }
     log { level: LEVEL_WARNING format: FORMAT_JSON }
+    decisions { history_limit: 100000 history_bytes: 1073741824 }
   )");
   ASSERT_TRUE(config.ok()) << config.status();
   EXPECT_EQ(config->listen_socket, "/run/a.sock");
@@ -66,6 +67,8 @@ TEST(ParseConfigTest, EveryFieldArrives) {
   EXPECT_EQ(config->migration_history_limit, 100000u);
   EXPECT_EQ(config->log_level, Config::LogLevel::kWarning);
   EXPECT_TRUE(config->log_json);
+  EXPECT_EQ(config->decision_history_limit, 100000u);
+  EXPECT_EQ(config->decision_history_bytes, 1073741824u);
 }
 
 struct Bad {
@@ -128,6 +131,10 @@ INSTANTIATE_TEST_SUITE_P(
             "1s to 24h"},
         Bad{"migrations { history_limit: 100001 }", "migrations.history_limit: 100001",
             "1 to 100000"},
+        Bad{"decisions { history_limit: 100001 }", "decisions.history_limit: 100001",
+            "1 to 100000"},
+        Bad{"decisions { history_bytes: 1073741825 }", "decisions.history_bytes: 1073741825",
+            "1 to 1073741824"},
         Bad{"log { level: 9 }", "log.level", "9"}, Bad{"log { format: 9 }", "log.format", "9"}));
 
 TEST(ParseConfigTest, AllErrorsAreListed) {

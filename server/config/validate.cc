@@ -163,6 +163,10 @@ Config ValidateConfig(const config::v1::Config& message, std::vector<std::string
   validator.Number("migrations.history_limit", migrations.history_limit(), 100000,
                    &config.migration_history_limit);
   ValidateLog(message.log(), validator, config);
+  validator.Number("decisions.history_limit", message.decisions().history_limit(), 100000,
+                   &config.decision_history_limit);
+  validator.Number("decisions.history_bytes", message.decisions().history_bytes(), 1 << 30,
+                   &config.decision_history_bytes);
   return config;
 }
 

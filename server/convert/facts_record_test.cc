@@ -1,12 +1,15 @@
 #include "server/convert/facts_record.h"
 
+#include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "gmock/gmock.h"
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/message.h"
+#include "google/protobuf/unknown_field_set.h"
 #include "gtest/gtest.h"
 #include "tests/testing/safe_facts.h"
 
@@ -236,6 +239,69 @@ TEST(FactsRecordTest, NothingLostReadsAsIfItWereThere) {
   LoseEach(record, facts.source, record, &lost);
   EXPECT_GT(lost, 300);
   EXPECT_TRUE(*FromRecord(record) == facts.source);
+}
+
+// Everything that a decision rests on, with nothing at its default.
+Facts WholeFacts() {
+  Facts facts = SafeKeeperFacts(1, 1);
+  MakeSecondStage(facts, "p1");
+  facts.request.allow_stateful = true;
+  facts.request.shared_ram = true;
+  facts.endpoints.push_back(
+      {"endpoints/a", "/run/a.sock", ProcessId{1, 2}, FileId{3, 4}, "boot", 5});
+  facts.endpoints.push_back({"endpoints/b", "/run/b.sock", {}, {}, "", 0});
+  facts.running_migration = "migrations/m1";
+  facts.max_age = absl::Milliseconds(1500);
+  return facts;
+}
+
+TEST(FactsRecordTest, WholeFactsSurvive) {
+  for (const Facts& facts : {WholeFacts(), SafeFacts(), Facts()}) {
+    const std::string bytes = SerializeFacts(facts);
+    const absl::StatusOr<Facts> again = ParseFacts(bytes);
+    ASSERT_TRUE(again.ok()) << again.status();
+    EXPECT_EQ(SerializeFacts(*again), bytes);
+    EXPECT_TRUE(again->source == facts.source);
+    EXPECT_TRUE(again->destination == facts.destination);
+    EXPECT_EQ(again->request.own_permits, facts.request.own_permits);
+    EXPECT_EQ(again->max_age, facts.max_age);
+  }
+}
+
+TEST(FactsRecordTest, NothingLostOfARequestOrAnEndpointReadsAsIfItWereThere) {
+  const record::v1::FactsRecord whole = ToRecord(WholeFacts());
+  int lost = 0;
+  const auto lose_each = [&](const std::function<Message*(record::v1::FactsRecord&)>& part) {
+    record::v1::FactsRecord record = whole;
+    std::vector<const FieldDescriptor*> fields;
+    part(record)->GetReflection()->ListFields(*part(record), &fields);
+    for (const FieldDescriptor* field : fields) {
+      record = whole;
+      part(record)->GetReflection()->ClearField(part(record), field);
+      const absl::StatusOr<Facts> facts = FromRecord(record);
+      if (facts.ok()) {
+        EXPECT_NE(SerializeFacts(*facts), SerializeFacts(WholeFacts())) << field->full_name();
+      } else {
+        EXPECT_THAT(std::string(facts.status().message()), HasSubstr(field->name()));
+      }
+      ++lost;
+    }
+  };
+  lose_each([](auto& record) { return &record; });
+  lose_each([](auto& record) { return record.mutable_request(); });
+  lose_each([](auto& record) { return record.mutable_request()->mutable_own_permits(0); });
+  lose_each([](auto& record) { return record.mutable_endpoints(0); });
+  EXPECT_EQ(lost, 8 + 6 + 2 + 6);
+}
+
+// It could be a reason for another decision.
+TEST(FactsRecordTest, FactsThatAreNotKnownAreNotRead) {
+  record::v1::FactsRecord record = ToRecord(SafeFacts());
+  Message* const device =
+      record.mutable_source()->mutable_devices()->mutable_devices()->mutable_entries(0);
+  device->GetReflection()->MutableUnknownFields(device)->AddVarint(999, 1);
+  EXPECT_THAT(std::string(ParseFacts(record.SerializeAsString()).status().message()),
+              HasSubstr("not known to this program"));
 }
 
 }  // namespace

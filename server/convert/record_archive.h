@@ -19,6 +19,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "google/protobuf/descriptor.h"
+#include "google/protobuf/duration.pb.h"
 #include "google/protobuf/message.h"
 #include "google/protobuf/timestamp.pb.h"
 #include "server/convert/convert.h"
@@ -86,6 +87,9 @@ class Writer {
   }
   void operator()(int number, absl::Time value) {
     if (value == absl::InfinitePast()) return;
+    reflection_.MutableMessage(&message_, Field(number))->CopyFrom(ToProto(value));
+  }
+  void operator()(int number, absl::Duration value) {
     reflection_.MutableMessage(&message_, Field(number))->CopyFrom(ToProto(value));
   }
   template <Enum T>
@@ -166,6 +170,12 @@ class Reader {
     if (again.seconds() != time.seconds() || again.nanos() != time.nanos()) {
       Fail(number, "is no valid time");
     }
+  }
+  void operator()(int number, absl::Duration& value) {
+    if (!Require(number)) return;
+    google::protobuf::Duration duration;
+    duration.CopyFrom(reflection_.GetMessage(message_, Field(number)));
+    value = FromProto(duration);
   }
   template <Enum T>
   void operator()(int number, T& value) {

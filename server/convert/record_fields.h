@@ -11,6 +11,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "server/model/facts.h"
 #include "server/model/vm.h"
 #include "vuf/record/v1/facts.pb.h"
 
@@ -235,6 +236,38 @@ void Visit(auto& archive, Is<VmFacts> auto& vm) {
   archive(R::kMigrationModeFieldNumber, vm.migration_mode);
   archive(R::kMemoryBackendsFieldNumber, vm.memory_backends);
   archive(R::kDevicesFieldNumber, vm.devices);
+}
+
+void Visit(auto& archive, Is<Request> auto& request) {
+  using R = v1::RequestRecord;
+  archive(R::kAllowStatelessFieldNumber, request.allow_stateless);
+  archive(R::kAllowStatefulFieldNumber, request.allow_stateful);
+  archive(R::kHasDestinationFieldNumber, request.has_destination);
+  archive(R::kSharedRamFieldNumber, request.shared_ram);
+  archive(R::kSequentialFieldNumber, request.sequential);
+  archive(R::kOwnPermitsFieldNumber, request.own_permits);
+}
+
+void Visit(auto& archive, Is<RegisteredEndpoint> auto& endpoint) {
+  using R = v1::RegisteredEndpointRecord;
+  archive(R::kNameFieldNumber, endpoint.name);
+  archive(R::kSocketPathFieldNumber, endpoint.socket_path);
+  archive(R::kProcessFieldNumber, endpoint.process);
+  archive(R::kSocketFileFieldNumber, endpoint.socket_file);
+  archive(R::kBootIdFieldNumber, endpoint.boot_id);
+  archive(R::kGenerationFieldNumber, endpoint.generation);
+}
+
+void Visit(auto& archive, Is<Facts> auto& facts) {
+  using R = v1::FactsRecord;
+  archive(R::kRequestFieldNumber, facts.request);
+  archive(R::kBootIdFieldNumber, facts.boot_id);
+  archive(R::kSourceFieldNumber, facts.source);
+  archive(R::kDestinationFieldNumber, facts.destination);
+  archive(R::kEndpointsFieldNumber, facts.endpoints);
+  archive(R::kRunningMigrationFieldNumber, facts.running_migration);
+  archive(R::kNowFieldNumber, facts.now);
+  archive(R::kMaxAgeFieldNumber, facts.max_age);
 }
 
 }  // namespace vuf::record

@@ -69,6 +69,9 @@ TEST(RecordMembersTest, MessagesMirrorTheModel) {
   ExpectMirrored<BackEndFacts, v1::BackEndRecord>();
   ExpectMirrored<FsDeviceFacts, v1::FsDeviceRecord>();
   ExpectMirrored<VmFacts, v1::VmFactsRecord>();
+  ExpectMirrored<Request, v1::RequestRecord>();
+  ExpectMirrored<RegisteredEndpoint, v1::RegisteredEndpointRecord>();
+  ExpectMirrored<Facts, v1::FactsRecord>();
   EXPECT_EQ(CountVisited<Evidence<bool>>(), CountMembers<Evidence<bool>>());
 }
 

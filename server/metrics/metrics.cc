@@ -82,7 +82,12 @@ Metrics::Metrics(const std::string& version, absl::Time start)
       last_refresh_(OneGauge(registry_, "vufd_last_refresh_timestamp_seconds",
                              "When the last round over VMs and endpoints ended.")),
       refresh_duration_(OneGauge(registry_, "vufd_refresh_duration_seconds",
-                                 "How long the last round over VMs and endpoints took.")) {
+                                 "How long the last round over VMs and endpoints took.")),
+      decisions_not_written_(
+          BuildCounter()
+              .Name("vufd_decision_records_not_written_total")
+              .Help("Records of decisions that did not reach the disk, by reason.")
+              .Register(registry_)) {
   BuildGauge()
       .Name("vufd_build_info")
       .Help("Always 1; the label says which vufd this is.")
@@ -94,11 +99,16 @@ Metrics::Metrics(const std::string& version, absl::Time start)
   // Series that alerts compare with exist from the start, at zero.
   decisions_.Add({{"decision", "allow"}});
   decisions_.Add({{"decision", "refuse"}});
+  for (const char* const reason : {"queue_full", "store"}) DecisionsNotWritten(reason, 0);
   for (const auto state :
        {v1::Migration::STATE_SUCCEEDED, v1::Migration::STATE_REFUSED, v1::Migration::STATE_FAILED,
         v1::Migration::STATE_CANCELLED, v1::Migration::STATE_INTERRUPTED}) {
     migrations_.Add({{"outcome", OutcomeLabel(state)}});
   }
+}
+
+void Metrics::DecisionsNotWritten(const std::string& reason, size_t records) {
+  decisions_not_written_.Add({{"reason", reason}}).Increment(static_cast<double>(records));
 }
 
 void Metrics::RpcDone(const std::string& method, const std::string& code, absl::Duration took) {

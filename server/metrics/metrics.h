@@ -32,6 +32,8 @@ class Metrics {
   // A migration changed; counts it when it has ended.
   void MigrationChanged(const v1::Migration& migration);
   void SetRegistered(size_t vms, size_t endpoints);
+  // Records of decisions that will never reach the disk; `reason` is one of few words.
+  void DecisionsNotWritten(const std::string& reason, size_t records);
   // When the last round over VMs and endpoints ended.
   void RefreshDone(absl::Time at, absl::Duration took);
 
@@ -55,6 +57,7 @@ class Metrics {
   prometheus::Counter& evidence_unknown_;
   prometheus::Gauge& last_refresh_;
   prometheus::Gauge& refresh_duration_;
+  prometheus::Family<prometheus::Counter>& decisions_not_written_;
 
   Mutex mu_;
   std::set<std::string> running_ ABSL_GUARDED_BY(mu_);

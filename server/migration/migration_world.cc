@@ -88,6 +88,7 @@ MigrationWorld::MigrationWorld() {
   host.SetBackEnd(kDestinationFs, TestBackEnd(kDestinationFs, 201));
   options.evaluate = AllowWhatAnswers;
   options.keepers = &keepers;
+  options.decisions = &decisions;
   options.settle_timeout = absl::Seconds(2);
   options.qmp_timeout = absl::Seconds(1);
 }

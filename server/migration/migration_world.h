@@ -8,6 +8,7 @@
 
 #include "server/base/clock.h"
 #include "server/base/mutex.h"
+#include "server/decisions/fake_decision_log.h"
 #include "server/discovery/fake_discovery.h"
 #include "server/hypervisor/fake_hypervisor.h"
 #include "server/keeper/fake_keeper.h"
@@ -78,6 +79,7 @@ class MigrationWorld {
   FakeStore store;
   FakeConnector qemu;
   FakeKeeper keepers;
+  FakeDecisionLog decisions;
   WorldDiscovery host;
   Migrator::Options options;
   std::unique_ptr<Registry> registry;

@@ -35,7 +35,8 @@ class MigratorImpl : public Migrator {
                options.settle_timeout,
                options.default_timeout,
                options.keepers,
-               &saved_guests_} {}
+               &saved_guests_,
+               options.decisions} {}
   ~MigratorImpl() override { MigratorImpl::Shutdown(); }
 
   absl::Status Start() {

@@ -39,6 +39,7 @@
 #include "absl/time/time.h"
 #include "server/base/clock.h"
 #include "server/decision/shadow.h"
+#include "server/decisions/decision_log.h"
 #include "server/keeper/keeper.h"
 #include "server/migration/gather.h"
 #include "server/model/facts.h"
@@ -66,6 +67,8 @@ class Migrator {
     std::function<Verdict(const Facts&)> evaluate = EvaluateWithShadow;
     // Null: a migration of a VM with a back-end behind a keeper fails before anything is touched.
     KeeperPort* keepers = nullptr;
+    // Where every decision is written down. Null: every migration fails before anything is touched.
+    DecisionLog* decisions = nullptr;
   };
   // Told about every change of state (for metrics and the log); must not block.
   using Observer = std::function<void(const v1::Migration&)>;

@@ -109,9 +109,9 @@ absl::Status Permits::ArmAll(absl::Duration ttl) {
   return absl::OkStatus();
 }
 
-std::vector<std::string> Permits::NotArmed(const Facts& now) const {
+std::vector<std::string> PermitsNotArmed(const std::vector<PermitAt>& permits, const Facts& now) {
   std::vector<std::string> changes;
-  for (const PermitAt& at : permits_) {
+  for (const PermitAt& at : permits) {
     const VmFacts* vm = &now.source;
     if (!at.outgoing()) vm = now.destination.has_value() ? &*now.destination : nullptr;
     const FsDeviceFacts* device = vm == nullptr ? nullptr : Find(*vm, at.device);

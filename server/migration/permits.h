@@ -21,6 +21,9 @@
 
 namespace vuf {
 
+// A sentence for every keeper at which `now` does not find its permit armed and unused. Pure.
+std::vector<std::string> PermitsNotArmed(const std::vector<PermitAt>& permits, const Facts& now);
+
 // Not thread-safe. Every call ends by its deadline.
 class Permits {
  public:
@@ -34,8 +37,9 @@ class Permits {
   // In order, the first refusal ends it, in the keeper's words; DisarmAll then takes back what was
   // armed. `ttl` is cut to what a keeper accepts.
   absl::Status ArmAll(absl::Duration ttl);
-  // A sentence for every keeper at which `now` does not find its permit armed and unused. Pure.
-  std::vector<std::string> NotArmed(const Facts& now) const;
+  std::vector<std::string> NotArmed(const Facts& now) const {
+    return PermitsNotArmed(permits_, now);
+  }
   // OK when every keeper has taken part: saved at the source's, loaded at the destination's.
   absl::Status CheckLoaded();
   // OK when every keeper has issued its marker and nobody has presented it.

@@ -8,6 +8,7 @@
 #include "absl/strings/str_join.h"
 #include "server/base/log.h"
 #include "server/convert/convert.h"
+#include "server/migration/decision_records.h"
 #include "server/migration/destination.h"
 #include "server/migration/explain.h"
 #include "server/migration/identity.h"
@@ -102,13 +103,18 @@ absl::Status Run::Evaluate() {
   decided_ = std::move(gathered.facts);
   verdict_ = parts_.evaluate(decided_);
   if (verdict_.allow) TakePlaces();
-  parts_.ledger->Show(
-      name(), [&](v1::Migration& migration) { *migration.mutable_verdict() = ToProto(verdict_); });
+  v1::Verdict shown;
+  const absl::Status recorded =
+      RecordDecision(parts_.decisions, migration_, v1::DECISION_TRIGGER_CREATE_MIGRATION, decided_,
+                     verdict_, shown);
+  parts_.ledger->Show(name(),
+                      [&](v1::Migration& migration) { *migration.mutable_verdict() = shown; });
   if (!verdict_.allow) {
     refused_ = true;
     parts_.ledger->End(name(), v1::Migration::STATE_REFUSED, "");
     return absl::OkStatus();
   }
+  if (!recorded.ok()) return recorded;
   Tighten();
   const std::string& required = migration_.required_fingerprint();
   if (!required.empty() && required != verdict_.fingerprint) {
@@ -209,13 +215,15 @@ absl::Status Run::SwitchOver() {
   std::vector<std::string> changes = ChangesSince(decided_, now);
   const std::vector<std::string> not_armed = permits_.NotArmed(now);
   changes.insert(changes.end(), not_armed.begin(), not_armed.end());
-  if (!changes.empty()) {
-    return absl::AbortedError(
-        absl::StrCat("not switched over, because this is not what was judged:"
-                     " ",
-                     absl::StrJoin(changes, "; ")));
-  }
-  return Explain("migrate-continue at the source", source_.Do(Hypervisor::Act::kMigrateContinue));
+  const absl::Status unchanged =
+      changes.empty() ? absl::OkStatus()
+                      : absl::AbortedError(
+                            absl::StrCat("not switched over, because this is not what was judged: ",
+                                         absl::StrJoin(changes, "; ")));
+  const absl::Status continued =
+      unchanged.ok() ? source_.Do(Hypervisor::Act::kMigrateContinue) : unchanged;
+  RecordRecheck(parts_.decisions, migration_, decided_, now, permits_.all(), changes);
+  return unchanged.ok() ? Explain("migrate-continue at the source", continued) : unchanged;
 }
 
 // `completed` at the source alone proves nothing: a destination may have died over the state.

@@ -10,6 +10,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "server/base/clock.h"
+#include "server/decisions/decision_log.h"
 #include "server/migration/gather.h"
 #include "server/migration/ledger.h"
 #include "server/migration/monitor.h"
@@ -38,6 +39,8 @@ struct RunParts {
   // May be null where no back-end is behind a keeper.
   KeeperPort* keepers;
   SavedGuests* saved_guests;
+  // Null: nothing is migrated.
+  DecisionLog* decisions;
 };
 
 // What is gathered for a migration as it was accepted, and when its time is up.

@@ -10,6 +10,7 @@
 #include "server/base/log.h"
 #include "server/convert/convert.h"
 #include "server/convert/facts_record.h"
+#include "server/migration/decision_records.h"
 #include "server/migration/destination.h"
 #include "server/migration/explain.h"
 #include "server/migration/hand_over.h"
@@ -162,10 +163,23 @@ absl::Status SequentialLoad::Commit() {
       }));
 }
 
+absl::Status SequentialLoad::RecordJudgement(const Facts& facts, const Verdict& verdict) {
+  const std::string reasons = ReasonsOf(verdict);
+  absl::Status recorded;
+  if (verdict.allow || reasons != refused_) {
+    recorded = RecordDecision(parts_.decisions, migration_, v1::DECISION_TRIGGER_DESTINATION, facts,
+                              verdict, judgement_);
+    refused_ = verdict.allow || !recorded.ok() ? "" : reasons;
+  }
+  parts_.ledger->Show(name(),
+                      [&](v1::Migration& migration) { *migration.mutable_verdict() = judgement_; });
+  return recorded;
+}
+
 absl::Status SequentialLoad::Judge(const Facts& facts) {
   const Verdict verdict = parts_.evaluate(facts);
-  parts_.ledger->Show(
-      name(), [&](v1::Migration& migration) { *migration.mutable_verdict() = ToProto(verdict); });
+  const absl::Status recorded = RecordJudgement(facts, verdict);
+  if (verdict.allow && !recorded.ok()) return recorded;
   if (verdict.allow && facts.destination->process.known()) return absl::OkStatus();
   std::vector<std::string> reasons;
   for (const Finding& finding : verdict.blockers) {

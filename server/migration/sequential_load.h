@@ -50,6 +50,8 @@ class SequentialLoad {
   absl::Status Conclude(const absl::Status& loaded);
   absl::Status Commit();
   absl::Status Judge(const Facts& facts);
+  // One that goes on being refused for the same reasons is written down once.
+  absl::Status RecordJudgement(const Facts& facts, const Verdict& verdict);
   absl::Status Load(const Facts& facts);
   absl::Status Prepare(const Facts& facts);
   absl::Status Configure(const VmFacts& destination);
@@ -76,6 +78,9 @@ class SequentialLoad {
   // The destination that may have begun to load.
   std::optional<ProcessId> began_;
   std::string shown_;
+  // Why the last destination was refused, and the last verdict.
+  std::string refused_;
+  v1::Verdict judgement_;
 };
 
 }  // namespace vuf

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <string>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -14,6 +15,7 @@
 namespace vuf {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
@@ -175,6 +177,25 @@ TEST_F(SequentialTest, ARefusedDestinationIsLeftAlone) {
   world_.qemu.Die(kDestination);
   AddDestination();
   ExpectBroughtUp(name);
+}
+
+TEST_F(SequentialTest, ADestinationThatGoesOnBeingRefusedIsWrittenDownOnce) {
+  const std::string name = Save();
+  AddDestination("wrong");
+  ASSERT_TRUE(AwaitMessage(name, "SPOILED"));
+  const int looks = world_.qemu.CallCount(kDestination, FakeCall::kObserve);
+  ASSERT_TRUE(world_.AwaitThat(
+      [&] { return world_.qemu.CallCount(kDestination, FakeCall::kObserve) > looks + 1; }));
+  const std::string refused = world_.migrator->Get(name)->verdict().decision_record();
+  world_.qemu.Die(kDestination);
+  AddDestination();
+  EXPECT_EQ(world_.Await(name).state(), v1::Migration::STATE_SUCCEEDED);
+  std::vector<std::string> judged;
+  for (const v1::DecisionRecord& record : world_.decisions.records()) {
+    if (record.trigger() == v1::DECISION_TRIGGER_DESTINATION) judged.push_back(record.name());
+  }
+  EXPECT_THAT(judged,
+              ElementsAre(refused, world_.migrator->Get(name)->verdict().decision_record()));
 }
 
 TEST_F(SequentialTest, ADestinationThatFailsIsEndedAndTheNextOneIsTaken) {

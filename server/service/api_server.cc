@@ -8,6 +8,7 @@
 #include "grpcpp/ext/proto_server_reflection_plugin.h"
 #include "grpcpp/health_check_service_interface.h"
 #include "grpcpp/server_builder.h"
+#include "server/service/decision_service.h"
 #include "server/service/deps.h"
 #include "server/service/endpoint_service.h"
 #include "server/service/listen_socket.h"
@@ -30,7 +31,8 @@ constexpr size_t kWriteQueue = 256;
 // Services whose health is told beside the server's own ("").
 constexpr const char* kServices[] = {
     "vuf.v1.VmService",        "vuf.v1.EndpointService",        "vuf.v1.BackEndProfileService",
-    "vuf.v1.MigrationService", "vuf.v1.MigrationPolicyService", "vuf.v1.PlanningService"};
+    "vuf.v1.MigrationService", "vuf.v1.MigrationPolicyService", "vuf.v1.PlanningService",
+    "vuf.v1.DecisionService"};
 
 }  // namespace
 
@@ -51,7 +53,8 @@ struct ApiServer::Objects {
         profiles(Deps(options)),
         migrations(Deps(options)),
         policies(Deps(options)),
-        planning(Deps(options)) {}
+        planning(Deps(options)),
+        decisions(Deps(options)) {}
 
   ~Objects() {
     parts.registry->Unsubscribe(registry_subscription);
@@ -73,7 +76,8 @@ struct ApiServer::Objects {
             &monitor_pool,
             &write_pool,
             options.qmp_socket_globs,
-            options.monitor_timeout};
+            options.monitor_timeout,
+            parts.decisions};
   }
 
   const Parts parts;
@@ -91,6 +95,7 @@ struct ApiServer::Objects {
   MigrationServiceShell migrations;
   PolicyServiceShell policies;
   PlanningServiceShell planning;
+  DecisionServiceShell decisions;
   std::unique_ptr<grpc::Server> server;
   std::unique_ptr<Refresher> refresher;
 };
@@ -113,6 +118,7 @@ absl::StatusOr<std::unique_ptr<ApiServer>> ApiServer::Start(const Parts& parts,
   builder.RegisterService(&objects->migrations);
   builder.RegisterService(&objects->policies);
   builder.RegisterService(&objects->planning);
+  builder.RegisterService(&objects->decisions);
   // chmod afterwards would leave a moment in which anybody may connect.
   const mode_t mask = umask(0117);
   objects->server = builder.BuildAndStart();

@@ -11,6 +11,7 @@
 #include "absl/time/time.h"
 #include "grpcpp/server.h"
 #include "server/base/clock.h"
+#include "server/decisions/decision_log.h"
 #include "server/discovery/discovery.h"
 #include "server/hypervisor/hypervisor.h"
 #include "server/metrics/metrics.h"
@@ -30,6 +31,7 @@ class ApiServer {
     Discovery* discovery;
     Metrics* metrics;
     const Clock* clock;
+    DecisionLog* decisions;
   };
   struct Options {
     std::string listen_socket;

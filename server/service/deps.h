@@ -7,6 +7,7 @@
 
 #include "absl/time/time.h"
 #include "server/base/clock.h"
+#include "server/decisions/decision_log.h"
 #include "server/discovery/discovery.h"
 #include "server/hypervisor/hypervisor.h"
 #include "server/metrics/metrics.h"
@@ -41,6 +42,7 @@ struct ServiceDeps {
   std::vector<std::string> qmp_socket_globs;
   // Spent on one monitor at most.
   absl::Duration monitor_timeout;
+  DecisionLog* decisions;
 };
 
 }  // namespace vuf

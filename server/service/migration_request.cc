@@ -146,6 +146,7 @@ v1::Migration InputOf(const v1::Migration& in) {
   out.clear_source_qemu();
   out.clear_destination_qemu();
   out.clear_permits();
+  out.clear_requested_by();
   return out;
 }
 

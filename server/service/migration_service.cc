@@ -8,7 +8,9 @@
 #include "server/base/migration_state.h"
 #include "server/convert/convert.h"
 #include "server/decision/shadow.h"
+#include "server/decisions/make_record.h"
 #include "server/registry/request_key.h"
+#include "server/service/actor.h"
 #include "server/service/migration_request.h"
 #include "server/service/paging.h"
 #include "server/service/validate.h"
@@ -50,7 +52,7 @@ absl::StatusOr<v1::Vm> MigrationServiceShell::FindVm(absl::string_view field,
 }
 
 absl::StatusOr<v1::EvaluateMigrationResponse> MigrationServiceShell::Evaluate(
-    const v1::EvaluateMigrationRequest& request, absl::Time deadline) {
+    const v1::EvaluateMigrationRequest& request, const std::string& actor, absl::Time deadline) {
   absl::Status checked = CheckRequest(request);
   if (!checked.ok()) return checked;
   const absl::StatusOr<v1::Vm> vm = FindVm("vm", request.vm());
@@ -65,27 +67,38 @@ absl::StatusOr<v1::EvaluateMigrationResponse> MigrationServiceShell::Evaluate(
   }
   gather.request = ModelRequest(request);
   gather.running_migration = deps_.migrator->RunningMigrationOf(vm->name());
-  v1::EvaluateMigrationResponse response;
   Facts facts = deps_.gatherer->Gather(gather, deadline).facts;
   deps_.migrator->CountRunning(facts.policy.value->limits);
-  *response.mutable_verdict() = ToProto(EvaluateWithShadow(facts));
+  v1::DecisionRecord record = MakeRecord(facts, EvaluateWithShadow(facts));
+  record.set_vm(vm->name());
+  record.set_trigger(v1::DECISION_TRIGGER_EVALUATE_MIGRATION);
+  record.set_actor(actor);
+  *record.mutable_request() = request;
+  deps_.decisions->Add(record);
+  v1::EvaluateMigrationResponse response;
+  *response.mutable_verdict() = std::move(*record.mutable_verdict());
   deps_.metrics->Decided(response.verdict());
   return response;
 }
 
 absl::StatusOr<v1::Migration> MigrationServiceShell::Create(
-    const v1::CreateMigrationRequest& request) {
+    const v1::CreateMigrationRequest& request, const std::string& actor) {
   const absl::Status checked = CheckRequest(request);
   if (!checked.ok()) return checked;
   // The VM is looked for there: a retry is answered even when the VM was removed meanwhile.
-  return deps_.migrator->Create(InputOf(request.migration()),
+  v1::Migration migration = InputOf(request.migration());
+  migration.set_requested_by(actor);
+  return deps_.migrator->Create(std::move(migration),
                                 MakeRequestKey("MigrationService.CreateMigration", request));
 }
 
-absl::StatusOr<v1::Migration> MigrationServiceShell::Upgrade(const v1::UpgradeVmRequest& request) {
+absl::StatusOr<v1::Migration> MigrationServiceShell::Upgrade(const v1::UpgradeVmRequest& request,
+                                                             const std::string& actor) {
   const absl::Status checked = CheckRequest(request);
   if (!checked.ok()) return checked;
-  return deps_.migrator->Create(MigrationOf(request),
+  v1::Migration migration = MigrationOf(request);
+  migration.set_requested_by(actor);
+  return deps_.migrator->Create(std::move(migration),
                                 MakeRequestKey("MigrationService.UpgradeVm", request));
 }
 
@@ -128,14 +141,18 @@ grpc::ServerUnaryReactor* MigrationServiceShell::EvaluateMigration(
     grpc::CallbackServerContext* context, const grpc::ByteBuffer* in, grpc::ByteBuffer* out) {
   return deps_.calls->Unary<v1::EvaluateMigrationRequest, v1::EvaluateMigrationResponse>(
       context, "MigrationService/EvaluateMigration", deps_.monitor_pool, in, out,
-      [this](const auto& request, absl::Time deadline) { return Evaluate(request, deadline); });
+      [this, actor = ActorOf(*context)](const auto& request, absl::Time deadline) {
+        return Evaluate(request, actor, deadline);
+      });
 }
 
 grpc::ServerUnaryReactor* MigrationServiceShell::CreateMigration(
     grpc::CallbackServerContext* context, const grpc::ByteBuffer* in, grpc::ByteBuffer* out) {
   return deps_.calls->Unary<v1::CreateMigrationRequest, v1::Migration>(
       context, "MigrationService/CreateMigration", deps_.write_pool, in, out,
-      [this](const auto& request, absl::Time) { return Create(request); });
+      [this, actor = ActorOf(*context)](const auto& request, absl::Time) {
+        return Create(request, actor);
+      });
 }
 
 grpc::ServerUnaryReactor* MigrationServiceShell::UpgradeVm(grpc::CallbackServerContext* context,
@@ -143,7 +160,9 @@ grpc::ServerUnaryReactor* MigrationServiceShell::UpgradeVm(grpc::CallbackServerC
                                                            grpc::ByteBuffer* out) {
   return deps_.calls->Unary<v1::UpgradeVmRequest, v1::Migration>(
       context, "MigrationService/UpgradeVm", deps_.write_pool, in, out,
-      [this](const auto& request, absl::Time) { return Upgrade(request); });
+      [this, actor = ActorOf(*context)](const auto& request, absl::Time) {
+        return Upgrade(request, actor);
+      });
 }
 
 grpc::ServerUnaryReactor* MigrationServiceShell::GetMigration(grpc::CallbackServerContext* context,

@@ -2,6 +2,7 @@
 #ifndef VUFD_SERVER_SERVICE_MIGRATION_SERVICE_H_
 #define VUFD_SERVER_SERVICE_MIGRATION_SERVICE_H_
 
+#include <string>
 #include <utility>
 
 #include "absl/status/statusor.h"
@@ -46,9 +47,11 @@ class MigrationServiceShell final : public RawMigrationMethods<v1::MigrationServ
 
  private:
   absl::StatusOr<v1::EvaluateMigrationResponse> Evaluate(
-      const v1::EvaluateMigrationRequest& request, absl::Time deadline);
-  absl::StatusOr<v1::Migration> Create(const v1::CreateMigrationRequest& request);
-  absl::StatusOr<v1::Migration> Upgrade(const v1::UpgradeVmRequest& request);
+      const v1::EvaluateMigrationRequest& request, const std::string& actor, absl::Time deadline);
+  absl::StatusOr<v1::Migration> Create(const v1::CreateMigrationRequest& request,
+                                       const std::string& actor);
+  absl::StatusOr<v1::Migration> Upgrade(const v1::UpgradeVmRequest& request,
+                                        const std::string& actor);
   absl::StatusOr<v1::Migration> Get(const v1::GetMigrationRequest& request);
   absl::StatusOr<v1::ListMigrationsResponse> List(const v1::ListMigrationsRequest& request);
   absl::StatusOr<v1::Migration> Cancel(const v1::CancelMigrationRequest& request);

@@ -38,6 +38,8 @@ int KindOf(Table table) {
       return 8;
     case Table::kAcknowledgements:
       return 9;
+    case Table::kDecisions:
+      return 10;
   }
   return 0;
 }

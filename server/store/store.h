@@ -22,6 +22,7 @@ enum class Table {
   kPolicies,
   kPolicyRevisions,
   kAcknowledgements,
+  kDecisions,
 };
 
 struct Record {

@@ -54,7 +54,11 @@ ApiWorld::ApiWorld(HypervisorConnector* connector, absl::Duration monitor_timeou
   EXPECT_TRUE(opened.ok()) << opened.status();
   registry = *std::move(opened);
   gatherer = std::make_unique<Gatherer>(connector, &host, registry.get(), &clock, monitor_timeout);
+  auto log_opened = DurableDecisionLog::Open(&store, &clock, {}, [](auto...) {});
+  EXPECT_TRUE(log_opened.ok()) << log_opened.status();
+  log = *std::move(log_opened);
   Migrator::Options options;
+  options.decisions = log.get();
   options.qmp_timeout = monitor_timeout;
   auto started = Migrator::Open(gatherer.get(), connector, registry.get(), &store, &clock, options,
                                 [this](const v1::Migration& m) { metrics.MigrationChanged(m); });
@@ -64,8 +68,9 @@ ApiWorld::ApiWorld(HypervisorConnector* connector, absl::Duration monitor_timeou
   api.listen_socket = directory.Path("api.sock");
   api.monitor_timeout = monitor_timeout;
   api.discovery_period = absl::Hours(1);
-  auto serving = ApiServer::Start(
-      {registry.get(), migrator.get(), gatherer.get(), connector, &host, &metrics, &clock}, api);
+  auto serving = ApiServer::Start({registry.get(), migrator.get(), gatherer.get(), connector, &host,
+                                   &metrics, &clock, log.get()},
+                                  api);
   EXPECT_TRUE(serving.ok()) << serving.status();
   server = *std::move(serving);
   channel = grpc::CreateChannel(absl::StrCat("unix:", api.listen_socket),
@@ -76,6 +81,7 @@ ApiWorld::ApiWorld(HypervisorConnector* connector, absl::Duration monitor_timeou
   migrations = v1::MigrationService::NewStub(channel);
   policies = v1::MigrationPolicyService::NewStub(channel);
   planning = v1::PlanningService::NewStub(channel);
+  decisions = v1::DecisionService::NewStub(channel);
 }
 
 ApiWorld::~ApiWorld() {

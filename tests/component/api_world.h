@@ -9,6 +9,7 @@
 #include "grpcpp/channel.h"
 #include "grpcpp/client_context.h"
 #include "server/base/clock.h"
+#include "server/decisions/durable_log.h"
 #include "server/discovery/fake_discovery.h"
 #include "server/hypervisor/fake_hypervisor.h"
 #include "server/metrics/metrics.h"
@@ -19,6 +20,7 @@
 #include "server/store/fake_store.h"
 #include "tests/testing/temp_directory.h"
 #include "vuf/v1/back_end_profile.grpc.pb.h"
+#include "vuf/v1/decision.grpc.pb.h"
 #include "vuf/v1/endpoint.grpc.pb.h"
 #include "vuf/v1/migration.grpc.pb.h"
 #include "vuf/v1/planning.grpc.pb.h"
@@ -58,6 +60,7 @@ class ApiWorld {
   FakeDiscovery host;
   Metrics metrics;
   std::unique_ptr<Registry> registry;
+  std::unique_ptr<DecisionLog> log;
   std::unique_ptr<Gatherer> gatherer;
   std::unique_ptr<Migrator> migrator;
   std::unique_ptr<ApiServer> server;
@@ -68,6 +71,7 @@ class ApiWorld {
   std::unique_ptr<v1::MigrationService::Stub> migrations;
   std::unique_ptr<v1::MigrationPolicyService::Stub> policies;
   std::unique_ptr<v1::PlanningService::Stub> planning;
+  std::unique_ptr<v1::DecisionService::Stub> decisions;
 
  private:
   void FillHost();

@@ -1,0 +1,24 @@
+#include "server/service/actor.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "server/convert/convert.h"
+
+namespace vuf {
+namespace {
+
+constexpr size_t kMaxBytes = 256;
+
+}  // namespace
+
+std::string ActorOf(const grpc::ServerContextBase& context) {
+  std::string actor = context.peer();
+  const auto agent = context.client_metadata().find("user-agent");
+  if (agent != context.client_metadata().end()) {
+    absl::StrAppend(&actor, "; calls itself ",
+                    absl::string_view(agent->second.data(), agent->second.size()));
+  }
+  return ValidUtf8(actor.substr(0, kMaxBytes));
+}
+
+}  // namespace vuf
