@@ -37,16 +37,16 @@ struct PolicyHold {
   std::string policy;
   std::string holder;
   std::string reason;
-  // Infinite: until somebody takes it away.
-  absl::Time until = absl::InfiniteFuture();
+  // Absent: until somebody takes it away.
+  std::optional<absl::Time> until;
   bool operator==(const PolicyHold&) const = default;
 };
 
 // Whether a migration may begin now by the windows.
 struct WindowState {
   bool open = false;
-  // When the next one opens; infinite: never, as far as was looked.
-  absl::Time opens = absl::InfiniteFuture();
+  // When it opened, or when the next one opens. Absent: never, as far as was looked.
+  std::optional<absl::Time> opens;
   bool operator==(const WindowState&) const = default;
 };
 

@@ -75,7 +75,7 @@ void MergeForVm(const Policy& policy, absl::Time now, EffectivePolicy& out) {
   if (!policy.windows.empty() && !out.window.value.has_value()) {
     out.window = {StateOf(policy.windows, now), policy.Ref()};
   }
-  if (policy.hold.has_value() && policy.hold->until > now) {
+  if (policy.hold.has_value() && policy.hold->until.value_or(absl::InfiniteFuture()) > now) {
     out.holds.push_back(*policy.hold);
     out.holds.back().policy = policy.Ref();
   }

@@ -24,7 +24,7 @@ WindowState StateOf(const Window& window, absl::Time now) {
     const absl::Time begin = BeginOn(window, day);
     if (begin == absl::InfinitePast()) continue;
     if (begin <= now && now < begin + window.duration) return {true, begin};
-    if (begin > now) state.opens = std::min(state.opens, begin);
+    if (begin > now) state.opens = std::min(state.opens.value_or(begin), begin);
   }
   return state;
 }
@@ -36,7 +36,7 @@ WindowState StateOf(const std::vector<Window>& windows, absl::Time now) {
   for (const Window& window : windows) {
     const WindowState one = StateOf(window, now);
     if (one.open) return one;
-    all.opens = std::min(all.opens, one.opens);
+    if (one.opens.has_value()) all.opens = std::min(all.opens.value_or(*one.opens), *one.opens);
   }
   return all;
 }

@@ -23,7 +23,7 @@ std::optional<Read<EffectivePolicy>> NeedPolicy(const World& world, Report& repo
   return policy ? std::optional(policy) : std::nullopt;
 }
 
-std::string Until(absl::Time time) {
+std::string ToText(absl::Time time) {
   return absl::FormatTime(absl::RFC3339_sec, time, absl::UTCTimeZone());
 }
 
@@ -64,13 +64,12 @@ void CheckHold(const World& world, Report& report) {
   const auto policy = NeedPolicy(world, report);
   if (!policy) return;
   for (const PolicyHold& hold : (*policy)->holds) {
-    report.Add(
-        kRequest,
-        absl::StrFormat(
-            "%s holds migrations back for %s%s: %s.", hold.policy, hold.holder,
-            hold.until == absl::InfiniteFuture() ? "" : absl::StrCat(" until ", Until(hold.until)),
-            hold.reason),
-        {policy->CiteAs("hold", hold.policy)});
+    const std::string until =
+        hold.until.has_value() ? absl::StrCat(" until ", ToText(*hold.until)) : "";
+    report.Add(kRequest,
+               absl::StrFormat("%s holds migrations back for %s%s: %s.", hold.policy, hold.holder,
+                               until, hold.reason),
+               {policy->CiteAs("hold", hold.policy)});
   }
 }
 
@@ -79,9 +78,12 @@ void CheckWindow(const World& world, Report& report) {
   if (!policy) return;
   const Setting<WindowState>& window = (*policy)->window;
   if (!window.value.has_value() || window.value->open) return;
+  const std::string next =
+      window.value->opens.has_value()
+          ? absl::StrCat("; the next time opens at ", ToText(*window.value->opens))
+          : "";
   report.Add(kRequest,
-             absl::StrFormat("%s allows no migration to begin now; the next time opens at %s.",
-                             window.decided_by, Until(window.value->opens)),
+             absl::StrFormat("%s allows no migration to begin now%s.", window.decided_by, next),
              {policy->CiteAs("windows", window.decided_by)});
 }
 
