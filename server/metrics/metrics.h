@@ -32,6 +32,8 @@ class Metrics {
   // A migration changed; counts it when it has ended.
   void MigrationChanged(const v1::Migration& migration);
   void SetRegistered(size_t vms, size_t endpoints);
+  // The process of a registered endpoint has ended.
+  void BackEndExited();
   // When the last round over VMs and endpoints ended.
   void RefreshDone(absl::Time at, absl::Duration took);
 
@@ -53,6 +55,7 @@ class Metrics {
   prometheus::Gauge& registered_vms_;
   prometheus::Gauge& registered_endpoints_;
   prometheus::Counter& evidence_unknown_;
+  prometheus::Counter& back_end_exits_;
   prometheus::Gauge& last_refresh_;
   prometheus::Gauge& refresh_duration_;
 

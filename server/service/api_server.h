@@ -12,6 +12,8 @@
 #include "grpcpp/server.h"
 #include "server/base/clock.h"
 #include "server/discovery/discovery.h"
+#include "server/discovery/process_watch.h"
+#include "server/discovery/qemu_finder.h"
 #include "server/hypervisor/hypervisor.h"
 #include "server/metrics/metrics.h"
 #include "server/migration/gather.h"
@@ -28,6 +30,8 @@ class ApiServer {
     Gatherer* gatherer;
     HypervisorConnector* connector;
     Discovery* discovery;
+    ProcessWatch* processes;
+    QemuFinder* qemus;
     Metrics* metrics;
     const Clock* clock;
   };

@@ -65,8 +65,9 @@ ApiWorld::ApiWorld(HypervisorConnector* connector, absl::Duration monitor_timeou
   api.listen_socket = directory.Path("api.sock");
   api.monitor_timeout = monitor_timeout;
   api.discovery_period = absl::Hours(1);
-  auto serving = ApiServer::Start(
-      {registry.get(), migrator.get(), gatherer.get(), connector, &host, &metrics, &clock}, api);
+  auto serving = ApiServer::Start({registry.get(), migrator.get(), gatherer.get(), connector, &host,
+                                   &processes, &qemus_on_host, &metrics, &clock},
+                                  api);
   EXPECT_TRUE(serving.ok()) << serving.status();
   server = *std::move(serving);
   channel = grpc::CreateChannel(absl::StrCat("unix:", api.listen_socket),

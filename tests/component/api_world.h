@@ -10,6 +10,8 @@
 #include "grpcpp/client_context.h"
 #include "server/base/clock.h"
 #include "server/discovery/fake_discovery.h"
+#include "server/discovery/fake_process_watch.h"
+#include "server/discovery/fake_qemu_finder.h"
 #include "server/hypervisor/fake_hypervisor.h"
 #include "server/metrics/metrics.h"
 #include "server/migration/gather.h"
@@ -51,6 +53,8 @@ class ApiWorld {
   FakeStore store;
   FakeConnector qemu;
   FakeDiscovery host;
+  FakeProcessWatch processes;
+  FakeQemuFinder qemus_on_host;
   Metrics metrics;
   std::unique_ptr<Registry> registry;
   std::unique_ptr<Gatherer> gatherer;
