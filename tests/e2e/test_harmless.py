@@ -6,7 +6,7 @@ import re
 import unittest
 
 import bed
-from discovery_rounds import Subject, look_round
+from discovery_rounds import Subject, globs, look_round
 from world import BareWorld, World
 
 _ROUNDS = 5
@@ -18,7 +18,7 @@ class SurvivalTest(World):
 
     def start_vufd(self) -> bed.Vufd:
         # The refresher looks as well, at everything that is there.
-        return bed.Vufd(self.arena, globs=[f"{self.arena.dir}/*"])
+        return bed.Vufd(self.arena, globs=globs(self.arena))
 
     def _survives(self, role: str) -> None:
         subject = Subject.start(self.arena, self.vufd, role)
@@ -41,7 +41,7 @@ class ConnectTest(BareWorld):
 
     def test_no_back_end_is_ever_connected_to(self) -> None:
         trace = self.arena.dir / "trace"
-        vufd = bed.Vufd(self.arena, globs=[f"{self.arena.dir}/*"], wrapper=(
+        vufd = bed.Vufd(self.arena, globs=globs(self.arena), wrapper=(
             "strace", "-f", "--seccomp-bpf", "-e", "trace=connect", "-s", "200", "-o", str(trace)))
         subject = Subject.start(self.arena, vufd, "1.14")
         look_round(self.arena, vufd, [subject])
@@ -53,9 +53,8 @@ class ConnectTest(BareWorld):
         connected = set(_CONNECT.findall(trace.read_text()))
         # The trace is not just empty.
         self.assertLessEqual({subject.guest.monitor, there.monitor}, connected)
-        for back_end in (subject.idle, subject.busy, fresh):
-            self.assertNotIn(back_end.socket, connected)
-        self.assertFalse([path for path in connected if path.endswith(".sock")], connected)
+        # What is left is looked at one by one: nothing that is a back-end's, whatever it is called.
+        self.assertEqual({path for path in connected if not path.endswith(".qmp")} - {vufd.socket}, set())
         self.assertTrue(subject.idle.alive())
 
 
