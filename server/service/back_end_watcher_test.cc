@@ -131,6 +131,7 @@ TEST_F(BackEndWatcherTest, AfterALookInVainTheDeadIsNotWatchedAgain) {
       changed_.WaitFor(&mu_, limit - absl::Now());
     }
   }
+  ASSERT_EQ(Endpoint().state(), v1::Endpoint::STATE_UNKNOWN);
   EXPECT_EQ(Endpoint().back_end().pid(), 42);
   watcher_.reset();
   EXPECT_EQ(watch_.adds(), 1);

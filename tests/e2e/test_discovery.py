@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import unittest
+import uuid
 from typing import Any
 
 import bed
@@ -36,12 +37,14 @@ class DiscoveryTest(World):
         return str(errors[0])
 
     def test_running_and_waiting(self) -> None:
-        source = self.vm("src", [self.back_end("src-fs")])
+        # Not the name and the UUID that every other QEMU of the bed has.
+        identity = {"uuid": str(uuid.uuid4()), "vm_name": f"found-{uuid.uuid4()}"}
+        source = self.vm("src", [self.back_end("src-fs")], **identity)
         source.wait_n(20)
-        self.vm("dst", [self.back_end("dst-fs")], incoming=True)
+        self.vm("dst", [self.back_end("dst-fs")], incoming=True, **identity)
         found = self.discover()
         self.assertEqual(found["src.vufd.qmp"]["outcome"], "OUTCOME_REGISTERED", found)
-        self.assertEqual(found["src.vufd.qmp"]["vm"]["name"], "vms/e2e-vm")
+        self.assertEqual(found["src.vufd.qmp"]["vm"]["name"], f"vms/{identity['vm_name']}")
         self.assertEqual(found["dst.vufd.qmp"]["outcome"], "OUTCOME_INCOMING", found)
         self.assertEqual(set(found), {"src.vufd.qmp", "dst.vufd.qmp"}, "one entry for each QEMU")
         self.assertEqual(self.discover()["src.vufd.qmp"]["outcome"], "OUTCOME_KNOWN")
@@ -62,14 +65,15 @@ class DiscoveryTest(World):
         inside = self.arena.share("inside")
         monitor = f"{inside}/q.qmp"
         script = f'mount -t tmpfs none {inside} && exec "$@"'
-        process = self.bare("elsewhere", "-qmp", f"unix:{monitor},server=on,wait=off",
+        name = f"elsewhere-{uuid.uuid4()}"
+        process = self.bare(name, "-qmp", f"unix:{monitor},server=on,wait=off",
                             wrapper=("unshare", "-m", "--propagation=private", "sh", "-c", script, "sh"))
         reachable = f"/proc/{process.pid}/root{monitor}"
         bed.wait_for("the monitor", lambda: _is_socket(reachable), 10, process.log)
         reason = self.reason(process)
         self.assertIn("another mount namespace", reason)
         self.assertIn(reachable, reason)
-        self.assertEqual(self.vufd.json("vms", "register", reachable)["name"], "vms/elsewhere")
+        self.assertEqual(self.vufd.json("vms", "register", reachable)["name"], f"vms/{name}")
 
     def test_a_program_that_only_has_the_arguments_of_a_qemu(self) -> None:
         monitor = self.arena.path("nobody.qmp")
