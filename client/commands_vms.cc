@@ -71,8 +71,11 @@ std::vector<Command> VmCommands() {
       {"vms remove", "VM", "forget a VM; the VM itself is not touched", "", {kEtagFlag}, Remove},
       {"vms discover",
        "[GLOB]",
-       "register every VM whose QMP socket matches (default: vufd's configured globs)",
-       "Quote the glob, or the shell expands it: vufctl vms discover '/run/qemu/*.qmp'.",
+       "register every VM whose QMP socket matches (default: every VM on the host)",
+       "Without a glob: what vufd's configured globs match, and every QEMU that runs on the host, "
+       "also "
+       "those that cannot be registered, with the reason. Quote a glob, or the shell expands it: "
+       "vufctl vms discover '/run/qemu/*.qmp'.",
        {},
        Discover},
   };

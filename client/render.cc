@@ -150,7 +150,7 @@ std::string VmText(const v1::Vm& vm, const Look& look) {
 }
 
 std::string DiscoveredText(const v1::DiscoverVmsResponse& discovered) {
-  if (discovered.discovered().empty()) return "No path matched.\n";
+  if (discovered.discovered().empty()) return "No QEMU was found.\n";
   TextTable table({"QMP SOCKET", "OUTCOME", "VM", "WHY"});
   for (const v1::DiscoveredVm& found : discovered.discovered()) {
     table.AddRow({OrDash(found.qmp_socket()),

@@ -37,6 +37,7 @@ void LogMigration(const v1::Migration& migration) {
 Agent::Agent()
     : qmp_(&clock_),
       discovery_(DiscoveryOptions(), std::make_unique<NetlinkSocketTable>(), &clock_, &keepers_),
+      qemus_(std::make_unique<NetlinkSocketTable>()),
       metrics_(kVersion, clock_.Now()) {}
 
 absl::Status Agent::OpenState(const Config& config) {
@@ -105,8 +106,8 @@ absl::StatusOr<std::unique_ptr<Agent>> Agent::Start(const Config& config) {
   if (!status.ok()) return status;
   absl::StatusOr<std::unique_ptr<ApiServer>> api = ApiServer::Start(
       {agent->registry_.get(), agent->migrator_.get(), agent->gatherer_.get(),
-       agent->connector_.get(), &agent->discovery_, &agent->metrics_, &agent->clock_,
-       agent->decisions_.get()},
+       agent->connector_.get(), &agent->discovery_, &agent->processes_, &agent->qemus_,
+       &agent->metrics_, &agent->clock_, agent->decisions_.get()},
       {config.listen_socket, config.qmp_socket_globs, config.discovery_period, config.qmp_timeout});
   if (!api.ok()) return api.status();
   agent->api_ = *std::move(api);

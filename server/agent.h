@@ -11,6 +11,8 @@
 #include "server/config/config.h"
 #include "server/decisions/durable_log.h"
 #include "server/discovery/host_discovery.h"
+#include "server/discovery/host_process_watch.h"
+#include "server/discovery/host_qemu_finder.h"
 #include "server/keeper/keeper_client.h"
 #include "server/metrics/http_server.h"
 #include "server/metrics/metrics.h"
@@ -43,6 +45,8 @@ class Agent {
   QmpConnector qmp_;
   SeqpacketKeeper keepers_;
   HostDiscovery discovery_;
+  HostProcessWatch processes_;
+  HostQemuFinder qemus_;
   Metrics metrics_;
   std::atomic<bool> serving_{false};
   std::unique_ptr<Store> store_;

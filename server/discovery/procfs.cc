@@ -177,6 +177,19 @@ absl::StatusOr<std::vector<uint64_t>> Procfs::Sockets(int pid) const {
   return inodes;
 }
 
+absl::StatusOr<uint64_t> Procfs::SocketAt(int pid, int fd) const {
+  const std::string path = PathOf(pid, absl::StrCat("fd/", fd));
+  const absl::StatusOr<std::string> target = ReadLinkAt(AT_FDCWD, path);
+  if (!target.ok()) return target.status();
+  const std::optional<uint64_t> inode = ParseSocketLink(*target);
+  if (!inode.has_value()) return absl::NotFoundError(path + " is no socket");
+  return *inode;
+}
+
+absl::StatusOr<std::string> Procfs::WorkingDirectory(int pid) const {
+  return ReadLinkAt(AT_FDCWD, PathOf(pid, "cwd"));
+}
+
 absl::StatusOr<bool> Procfs::SeesOwnFiles(int pid) const {
   const absl::StatusOr<std::string> own = ReadLinkAt(AT_FDCWD, root_ + "/self/ns/mnt");
   if (!own.ok()) return own.status();

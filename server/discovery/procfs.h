@@ -86,6 +86,10 @@ class Procfs {
   absl::StatusOr<std::vector<Mount>> OwnMounts() const;
   // Inodes of the sockets among the process's descriptors, in the order of the descriptors.
   absl::StatusOr<std::vector<uint64_t>> Sockets(int pid) const;
+  // The inode of the socket that is its descriptor `fd`. NOT_FOUND: that is no socket.
+  absl::StatusOr<uint64_t> SocketAt(int pid, int fd) const;
+  // Its working directory, as its own mount namespace spells it.
+  absl::StatusOr<std::string> WorkingDirectory(int pid) const;
   // stat of `path` as the process resolves it: below its root, relative paths from its working
   // directory. Never opens the file itself.
   absl::StatusOr<FileSighting> Look(int pid, const std::string& path) const;

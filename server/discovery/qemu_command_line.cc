@@ -1,23 +1,14 @@
 #include "server/discovery/qemu_command_line.h"
 
-#include <map>
 #include <set>
 #include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 
 namespace vuf {
 namespace {
-
-// QEMU takes one dash or two.
-absl::string_view OptionName(absl::string_view argument) {
-  if (!absl::ConsumePrefix(&argument, "-")) return "";
-  absl::ConsumePrefix(&argument, "-");
-  return argument;
-}
 
 // Options after which the next argument is an option again. One that is missing here costs an
 // "unknown"; one that is wrongly here would be believed.
@@ -49,8 +40,17 @@ bool TakesNoValue(absl::string_view name) {
   return names->count(std::string(name)) != 0;
 }
 
-// "socket,id=a,path=/x,,y": a doubled comma is a comma.
-std::map<std::string, std::string> ParseSuboptions(absl::string_view text) {
+}  // namespace
+
+// QEMU takes one dash or two.
+absl::string_view OptionName(absl::string_view argument) {
+  if (!absl::ConsumePrefix(&argument, "-")) return "";
+  absl::ConsumePrefix(&argument, "-");
+  return argument;
+}
+
+// A doubled comma is a comma.
+Suboptions ParseSuboptions(absl::string_view text) {
   std::vector<std::string> parts(1);
   for (size_t i = 0; i < text.size(); ++i) {
     if (text[i] != ',') {
@@ -61,7 +61,7 @@ std::map<std::string, std::string> ParseSuboptions(absl::string_view text) {
       parts.emplace_back();
     }
   }
-  std::map<std::string, std::string> options;
+  Suboptions options;
   for (size_t i = 0; i < parts.size(); ++i) {
     const size_t equals = parts[i].find('=');
     if (equals != std::string::npos) {
@@ -74,12 +74,10 @@ std::map<std::string, std::string> ParseSuboptions(absl::string_view text) {
   return options;
 }
 
-bool IsOn(const std::map<std::string, std::string>& options, const std::string& name) {
+bool IsOn(const Suboptions& options, const std::string& name) {
   const auto it = options.find(name);
   return it != options.end() && it->second != "off" && it->second != "no" && it->second != "false";
 }
-
-}  // namespace
 
 std::optional<bool> StartedPaused(const std::vector<std::string>& arguments) {
   bool doubtful = false;
@@ -96,17 +94,17 @@ std::optional<bool> StartedPaused(const std::vector<std::string>& arguments) {
 
 absl::StatusOr<std::string> ChardevSocketPath(const std::vector<std::string>& arguments,
                                               const std::string& label) {
-  std::vector<std::map<std::string, std::string>> found;
+  std::vector<Suboptions> found;
   for (size_t i = 1; i + 1 < arguments.size(); ++i) {
     if (OptionName(arguments[i]) != "chardev") continue;
-    std::map<std::string, std::string> options = ParseSuboptions(arguments[i + 1]);
+    Suboptions options = ParseSuboptions(arguments[i + 1]);
     if (options["id"] == label) found.push_back(std::move(options));
   }
   if (found.size() != 1) {
     return absl::NotFoundError(absl::StrCat("QEMU's command line has ", found.size(),
                                             " character devices \"", label, "\", not one"));
   }
-  const std::map<std::string, std::string>& options = found.front();
+  const Suboptions& options = found.front();
   const auto path = options.find("path");
   if (options.count("backend") == 0 || options.at("backend") != "socket" || path == options.end() ||
       path->second.empty()) {

@@ -2,13 +2,22 @@
 #ifndef VUFD_SERVER_DISCOVERY_QEMU_COMMAND_LINE_H_
 #define VUFD_SERVER_DISCOVERY_QEMU_COMMAND_LINE_H_
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 
 namespace vuf {
+
+// "socket,id=a,path=/x,,y" by name; what stands first without a name is "backend".
+using Suboptions = std::map<std::string, std::string>;
+Suboptions ParseSuboptions(absl::string_view text);
+bool IsOn(const Suboptions& options, const std::string& name);
+// Without its one dash or two; empty for what is no option.
+absl::string_view OptionName(absl::string_view argument);
 
 // Whether -S is there as an option of its own; nothing when it may as well be another option's
 // value.

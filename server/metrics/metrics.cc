@@ -79,6 +79,11 @@ Metrics::Metrics(const std::string& version, absl::Time start)
                             .Help("Facts in findings that could not be established.")
                             .Register(registry_)
                             .Add({})),
+      back_end_exits_(BuildCounter()
+                          .Name("vufd_back_end_exits_total")
+                          .Help("Back-ends of registered endpoints that ended while vufd watched.")
+                          .Register(registry_)
+                          .Add({})),
       last_refresh_(OneGauge(registry_, "vufd_last_refresh_timestamp_seconds",
                              "When the last round over VMs and endpoints ended.")),
       refresh_duration_(OneGauge(registry_, "vufd_refresh_duration_seconds",
@@ -170,6 +175,8 @@ void Metrics::SetRegistered(size_t vms, size_t endpoints) {
   registered_vms_.Set(static_cast<double>(vms));
   registered_endpoints_.Set(static_cast<double>(endpoints));
 }
+
+void Metrics::BackEndExited() { back_end_exits_.Increment(); }
 
 void Metrics::RefreshDone(absl::Time at, absl::Duration took) {
   last_refresh_.Set(absl::ToDoubleSeconds(at - absl::UnixEpoch()));

@@ -34,6 +34,8 @@ class Metrics {
   void SetRegistered(size_t vms, size_t endpoints);
   // Records of decisions that will never reach the disk; `reason` is one of few words.
   void DecisionsNotWritten(const std::string& reason, size_t records);
+  // The process of a registered endpoint has ended.
+  void BackEndExited();
   // When the last round over VMs and endpoints ended.
   void RefreshDone(absl::Time at, absl::Duration took);
 
@@ -55,6 +57,7 @@ class Metrics {
   prometheus::Gauge& registered_vms_;
   prometheus::Gauge& registered_endpoints_;
   prometheus::Counter& evidence_unknown_;
+  prometheus::Counter& back_end_exits_;
   prometheus::Gauge& last_refresh_;
   prometheus::Gauge& refresh_duration_;
   prometheus::Family<prometheus::Counter>& decisions_not_written_;

@@ -89,16 +89,22 @@ Gatherer::Side Gatherer::ObserveSide(const std::string& qmp_socket, absl::Time d
   return {std::move(facts), *std::move(hypervisor)};
 }
 
+std::vector<RegisteredEndpoint> Gatherer::Endpoints(const std::set<std::string>* sockets) const {
+  std::vector<RegisteredEndpoint> endpoints;
+  const std::shared_ptr<const Registry::Snapshot> registry = registry_->snapshot();
+  for (const auto& [name, endpoint] : registry->endpoints) {
+    if (sockets != nullptr && sockets->count(endpoint.socket_path()) == 0) continue;
+    endpoints.push_back(ToModel(endpoint));
+  }
+  return endpoints;
+}
+
 void Gatherer::AddCommon(const GatherRequest& request, Facts& facts,
                          const std::set<std::string>* sockets) {
   facts.request = request.request;
   facts.running_migration = request.running_migration;
   facts.boot_id = discovery_->BootId();
-  const std::shared_ptr<const Registry::Snapshot> registry = registry_->snapshot();
-  for (const auto& [name, endpoint] : registry->endpoints) {
-    if (sockets != nullptr && sockets->count(endpoint.socket_path()) == 0) continue;
-    facts.endpoints.push_back(ToModel(endpoint));
-  }
+  facts.endpoints = Endpoints(sockets);
   facts.now = clock_->Now();
   AddPolicies(*registry, request.vm, facts.now, facts);
 }

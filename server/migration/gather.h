@@ -58,6 +58,8 @@ class Gatherer {
   // The second stage of a sequential migration: `source` is what was recorded of it.
   Gathered GatherDestination(const GatherRequest& request, const VmFacts& source,
                              absl::Time deadline);
+  // What the registry says now; nothing is looked at.
+  std::vector<RegisteredEndpoint> Endpoints(const std::set<std::string>* sockets = nullptr) const;
   Evidence<std::string> BootId() { return discovery_->BootId(); }
   // One VM, with its back-ends and their profiles.
   VmFacts ObserveVm(const std::string& qmp_socket, absl::Time deadline);

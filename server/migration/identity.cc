@@ -156,27 +156,11 @@ void CompareVms(const VmFacts& before, const VmFacts& now, Comparison& compare) 
   CompareDevices(before, now, compare);
 }
 
-void CompareEndpoints(const Facts& before, const Facts& now, std::vector<std::string>& changes) {
-  std::set<std::string> used;
-  std::vector<const VmFacts*> vms = {&before.source};
-  if (before.destination.has_value()) vms.push_back(&*before.destination);
-  for (const VmFacts* vm : vms) {
-    if (!vm->devices.known()) continue;
-    for (const FsDeviceFacts& device : *vm->devices.value) {
-      if (device.back_end.socket.known()) used.insert(device.back_end.socket.value->path);
-    }
-  }
-  for (const RegisteredEndpoint& endpoint : before.endpoints) {
-    if (used.count(endpoint.socket_path) == 0) continue;
-    const bool same = std::any_of(
-        now.endpoints.begin(), now.endpoints.end(), [&](const RegisteredEndpoint& other) {
-          return other.name == endpoint.name && other.generation == endpoint.generation &&
-                 other.process == endpoint.process;
-        });
-    if (!same) {
-      changes.push_back(absl::StrCat("registry: ", endpoint.name, " changed since the decision"));
-    }
-  }
+// Who serves the endpoint now, when that is no longer who was judged.
+std::string NowServed(const RegisteredEndpoint& before, const RegisteredEndpoint& now) {
+  if (before.process == now.process || !before.process.has_value()) return "";
+  return absl::StrCat(" (its back-end, ", Text(*before.process), ", has ended or left; ",
+                      now.process.has_value() ? Text(*now.process) : "nobody", " serves it now)");
 }
 
 void CompareDestinations(const VmFacts& before, const VmFacts& now,
@@ -186,7 +170,38 @@ void CompareDestinations(const VmFacts& before, const VmFacts& now,
   if (now.monitor.known()) destination.MustBe("the run state", "inmigrate", now.run_state);
 }
 
+std::set<std::string> SocketsOf(const Facts& facts) {
+  std::set<std::string> sockets;
+  std::vector<const VmFacts*> vms = {&facts.source};
+  if (facts.destination.has_value()) vms.push_back(&*facts.destination);
+  for (const VmFacts* vm : vms) {
+    if (!vm->devices.known()) continue;
+    for (const FsDeviceFacts& device : *vm->devices.value) {
+      if (device.back_end.socket.known()) sockets.insert(device.back_end.socket.value->path);
+    }
+  }
+  return sockets;
+}
+
 }  // namespace
+
+std::vector<std::string> EndpointChangesSince(const Facts& decided,
+                                              const std::vector<RegisteredEndpoint>& now) {
+  std::vector<std::string> changes;
+  const std::set<std::string> used = SocketsOf(decided);
+  for (const RegisteredEndpoint& before : decided.endpoints) {
+    if (used.count(before.socket_path) == 0) continue;
+    const auto it = std::find_if(now.begin(), now.end(),
+                                 [&](const auto& other) { return other.name == before.name; });
+    if (it == now.end()) {
+      changes.push_back(absl::StrCat("registry: ", before.name, " was deleted since the decision"));
+    } else if (it->generation != before.generation || it->process != before.process) {
+      changes.push_back(absl::StrCat("registry: ", before.name, " changed since the decision",
+                                     NowServed(before, *it)));
+    }
+  }
+  return changes;
+}
 
 std::vector<std::string> ChangesSince(const Facts& decided, const Facts& now) {
   std::vector<std::string> changes;
@@ -203,7 +218,8 @@ std::vector<std::string> ChangesSince(const Facts& decided, const Facts& now) {
     source.MustBe("the migration status", "pre-switchover", now.source.migration_status);
   }
   if (!sequential) CompareDestinations(*decided.destination, *now.destination, changes);
-  CompareEndpoints(decided, now, changes);
+  const std::vector<std::string> registered = EndpointChangesSince(decided, now.endpoints);
+  changes.insert(changes.end(), registered.begin(), registered.end());
   return changes;
 }
 

@@ -17,6 +17,11 @@ namespace vuf {
 // Not the plain Evaluate: its rules want a running source, and at pre-switchover there is none.
 std::vector<std::string> ChangesSince(const Facts& decided, const Facts& now);
 
+// The part of it that the registry alone tells, at any time: which endpoints of the VMs' devices
+// have changed hands.
+std::vector<std::string> EndpointChangesSince(const Facts& decided,
+                                              const std::vector<RegisteredEndpoint>& now);
+
 }  // namespace vuf
 
 #endif  // VUFD_SERVER_MIGRATION_IDENTITY_H_

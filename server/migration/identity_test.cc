@@ -161,6 +161,31 @@ INSTANTIATE_TEST_SUITE_P(
                 "registry: endpoints/a"},
         Spoiled{"no destination", [](Facts& f) { f.destination.reset(); }, "not known"}));
 
+// What the registry alone tells, while memory is copied.
+TEST(EndpointChangesTest, NamesWhoHasLeftAndWhoCame) {
+  const Facts decided = Decided();
+  std::vector<RegisteredEndpoint> now = decided.endpoints;
+  EXPECT_TRUE(EndpointChangesSince(decided, now).empty());
+  ++now.front().generation;
+  now.front().process.reset();
+  EXPECT_THAT(EndpointChangesSince(decided, now),
+              ::testing::ElementsAre(
+                  "registry: endpoints/a changed since the decision (its back-end, pid 200 started "
+                  "at tick 2000, has ended or left; nobody serves it now)"));
+  now.front().process = ProcessId{201, 9};
+  EXPECT_THAT(EndpointChangesSince(decided, now),
+              ::testing::ElementsAre(HasSubstr("pid 201 started at tick 9 serves it now")));
+  now.clear();
+  EXPECT_THAT(EndpointChangesSince(decided, now),
+              ::testing::ElementsAre("registry: endpoints/a was deleted since the decision"));
+}
+
+TEST(EndpointChangesTest, AnotherVmSEndpointIsOfNoConcern) {
+  Facts decided = Decided();
+  decided.endpoints.front().socket_path = "/run/somebody-else.sock";
+  EXPECT_TRUE(EndpointChangesSince(decided, {}).empty());
+}
+
 TEST(IdentityTest, ALostConnectionIsNamedAsSuch) {
   Facts now = AtPreSwitchover();
   Fs(*now.destination).chardev.value->connected = false;

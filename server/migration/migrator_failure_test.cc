@@ -151,6 +151,33 @@ TEST_F(FailureTest, ABackEndThatChangedIsNotSwitchedOverTo) {
   EXPECT_THAT(migration.message(), HasSubstr("pid 999"));
 }
 
+// Nothing else would end this one: memory is copied for ever.
+TEST_F(FailureTest, ARegisteredBackEndThatEndsWhileMemoryIsCopiedEndsTheMigration) {
+  v1::Endpoint endpoint;
+  endpoint.set_name("endpoints/b");
+  endpoint.set_socket_path(kDestinationFs);
+  endpoint.mutable_back_end()->set_pid(201);
+  endpoint.mutable_back_end()->set_start_ticks(2000);
+  const absl::Time soon = absl::Now() + absl::Seconds(20);
+  ASSERT_TRUE(world_.registry->CreateEndpoint(endpoint, {}, soon).ok());
+  world_.qemu.SetOutcome(kSource, FakeOutcome::kNeverConverges);
+  const absl::StatusOr<v1::Migration> begun = world_.Create(world_.Request());
+  ASSERT_TRUE(begun.ok()) << begun.status();
+  ASSERT_TRUE(world_.AwaitThat([&] { return world_.Did("/run/a.qmp StartOutgoing"); }));
+  const auto leave = [](v1::Endpoint& left) {
+    left.clear_back_end();
+    left.set_generation(left.generation() + 1);
+    return absl::OkStatus();
+  };
+  ASSERT_TRUE(world_.registry->UpdateEndpoint("endpoints/b", leave, soon).ok());
+  const v1::Migration migration = world_.Await(begun->name());
+  ExpectAtTheSource(migration);
+  EXPECT_TRUE(world_.Did("/run/a.qmp MigrateCancel"));
+  EXPECT_THAT(migration.message(),
+              HasSubstr("endpoints/b changed since the decision (its back-end, "
+                        "pid 201 started at tick 2000, has ended"));
+}
+
 // It was told to `cont` while it waited, so it ran as soon as it had the guest.
 TEST_F(FailureTest, ADestinationThatRanWithoutVufdIsWhereTheVmIs) {
   world_.qemu.Before(kSource, FakeCall::kMigrateContinue,

@@ -164,11 +164,28 @@ absl::Status Run::CheckGuest(const MonitorEvent& event) {
                                          judged, " to ", *state, " during the migration"));
 }
 
+// At the switch-over it would be refused all the same, but memory may be copied for minutes before
+// that, and the destination's back-end is of no use any more.
+absl::Status Run::CheckEndpoints() {
+  const uint64_t revision = parts_.registry->snapshot()->revision;
+  if (revision == revision_) return absl::OkStatus();
+  revision_ = revision;
+  const std::vector<std::string> changes =
+      EndpointChangesSince(decided_, parts_.gatherer->Endpoints());
+  if (changes.empty()) return absl::OkStatus();
+  return absl::AbortedError(
+      absl::StrCat("ended while memory was copied, because this is not what "
+                   "was judged: ",
+                   absl::StrJoin(changes, "; ")));
+}
+
 absl::Status Run::AwaitSource(absl::string_view wanted) {
   absl::Time next_look = parts_.clock->Now() + kLook;
+  const bool copying = wanted == "pre-switchover";
   while (true) {
     if (absl::Status stop = CheckStop(); !stop.ok()) return stop;
     if (absl::Status step = Converge(); !step.ok()) return step;
+    if (absl::Status same = copying ? CheckEndpoints() : absl::OkStatus(); !same.ok()) return same;
     absl::StatusOr<MonitorEvent> event = source_.Await(kSlice);
     if (!event.ok()) return Explain("waiting for events of the source QEMU", event.status());
     if (absl::Status guest = CheckGuest(*event); !guest.ok()) return guest;

@@ -2,6 +2,7 @@
 #ifndef VUFD_SERVER_MIGRATION_RUN_H_
 #define VUFD_SERVER_MIGRATION_RUN_H_
 
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -84,6 +85,8 @@ class Run {
   absl::Status CheckStop() const;
   // Until QEMU reports `wanted` at the source; anything final instead is an error with its words.
   absl::Status AwaitSource(absl::string_view wanted);
+  // An error when a registered endpoint has changed hands since the decision.
+  absl::Status CheckEndpoints();
   absl::Status SourceEnded(const std::string& status);
   // An error when somebody else stopped or resumed the guest since the decision.
   absl::Status CheckGuest(const MonitorEvent& event);
@@ -115,6 +118,8 @@ class Run {
   Facts decided_;
   Verdict verdict_;
   bool refused_ = false;
+  // The registry's, when its endpoints were last compared.
+  uint64_t revision_ = 0;
   std::optional<MigrationSettings> source_before_;
   std::optional<MigrationSettings> destination_before_;
   // The destination's one chance to receive has been used.

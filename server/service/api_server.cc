@@ -8,6 +8,7 @@
 #include "grpcpp/ext/proto_server_reflection_plugin.h"
 #include "grpcpp/health_check_service_interface.h"
 #include "grpcpp/server_builder.h"
+#include "server/service/back_end_watcher.h"
 #include "server/service/decision_service.h"
 #include "server/service/deps.h"
 #include "server/service/endpoint_service.h"
@@ -42,7 +43,8 @@ struct ApiServer::Objects {
       : parts(parts),
         calls(parts.metrics),
         observer(parts.discovery, parts.registry, parts.clock),
-        finder(parts.connector, parts.registry, parts.migrator, options.monitor_timeout),
+        finder(parts.connector, parts.qemus, parts.registry, parts.migrator,
+               options.monitor_timeout),
         watches(&calls),
         registry_subscription(parts.registry->Subscribe([this] { watches.Notify(); })),
         migrator_subscription(parts.migrator->Subscribe([this] { watches.Notify(); })),
@@ -98,6 +100,7 @@ struct ApiServer::Objects {
   DecisionServiceShell decisions;
   std::unique_ptr<grpc::Server> server;
   std::unique_ptr<Refresher> refresher;
+  std::unique_ptr<BackEndWatcher> back_end_watcher;
 };
 
 absl::StatusOr<std::unique_ptr<ApiServer>> ApiServer::Start(const Parts& parts,
@@ -130,6 +133,8 @@ absl::StatusOr<std::unique_ptr<ApiServer>> ApiServer::Start(const Parts& parts,
   objects->refresher = std::make_unique<Refresher>(
       &objects->finder, &objects->observer, parts.registry, parts.metrics, options.qmp_socket_globs,
       options.discovery_period);
+  objects->back_end_watcher = std::make_unique<BackEndWatcher>(parts.processes, &objects->observer,
+                                                               parts.registry, parts.metrics);
   for (const char* const service : kServices) {
     objects->server->GetHealthCheckService()->SetServingStatus(service, true);
   }
@@ -148,6 +153,7 @@ void ApiServer::BeginStop() {
 void ApiServer::Stop(absl::Time deadline) {
   if (objects_->server == nullptr) return;
   BeginStop();
+  objects_->back_end_watcher.reset();
   objects_->refresher.reset();
   objects_->server->Shutdown(absl::ToChronoTime(deadline));
   objects_->server->Wait();

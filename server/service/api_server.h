@@ -13,6 +13,8 @@
 #include "server/base/clock.h"
 #include "server/decisions/decision_log.h"
 #include "server/discovery/discovery.h"
+#include "server/discovery/process_watch.h"
+#include "server/discovery/qemu_finder.h"
 #include "server/hypervisor/hypervisor.h"
 #include "server/metrics/metrics.h"
 #include "server/migration/gather.h"
@@ -29,6 +31,8 @@ class ApiServer {
     Gatherer* gatherer;
     HypervisorConnector* connector;
     Discovery* discovery;
+    ProcessWatch* processes;
+    QemuFinder* qemus;
     Metrics* metrics;
     const Clock* clock;
     DecisionLog* decisions;

@@ -7,9 +7,12 @@
 #include <cerrno>
 #include <cstring>
 #include <set>
+#include <utility>
 
+#include "absl/algorithm/container.h"
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "server/base/migration_state.h"
 #include "server/convert/convert.h"
 #include "server/metrics/metrics.h"
@@ -103,6 +106,69 @@ absl::StatusOr<std::vector<v1::DiscoveredVm>> VmFinder::Discover(
   return found;
 }
 
+absl::StatusOr<std::vector<v1::DiscoveredVm>> VmFinder::DiscoverHost(
+    const std::vector<std::string>& globs, absl::Time deadline,
+    const std::function<bool()>& cancelled) {
+  absl::StatusOr<std::vector<v1::DiscoveredVm>> found = Discover(globs, deadline, cancelled);
+  if (!found.ok()) return found.status();
+  std::set<std::string> seen;
+  for (const v1::DiscoveredVm& entry : *found) seen.insert(entry.qmp_socket());
+  const absl::StatusOr<QemuSighting> host = qemus_->Find(deadline);
+  if (!host.ok()) return host.status();
+  for (const QemuProcess& qemu : host->qemus) {
+    if (cancelled()) return absl::CancelledError("cancelled");
+    const bool listed = absl::c_any_of(
+        qemu.monitors, [&](const QemuMonitor& monitor) { return seen.count(monitor.path) != 0; });
+    if (listed) continue;
+    found->push_back(ExamineQemu(qemu, std::min(deadline, absl::Now() + monitor_timeout_)));
+  }
+  if (host->closed == 0) return found;
+  found->push_back(Failed({}, absl::StrCat(host->closed,
+                                           " processes do not show vufd what they "
+                                           "are: there may be more QEMUs; run vufd as root in the "
+                                           "host's pid namespace")));
+  return found;
+}
+
+v1::DiscoveredVm VmFinder::ExamineQemu(const QemuProcess& qemu, absl::Time deadline) {
+  v1::DiscoveredVm entry;
+  // A VM that is known by one of its monitors is not asked at another.
+  for (const QemuMonitor& monitor : qemu.monitors) {
+    if (std::optional<v1::DiscoveredVm> known = Recognise(monitor.path)) return *std::move(known);
+  }
+  std::vector<std::string> reasons;
+  for (const QemuMonitor& monitor : qemu.monitors) {
+    if (monitor.why_not.empty() && absl::Now() < deadline) {
+      return Examine(monitor.path, deadline, qemu.process);
+    }
+    reasons.push_back(monitor.why_not.empty() ? "not looked at: the deadline has passed"
+                                              : monitor.why_not);
+    if (entry.qmp_socket().empty()) entry.set_qmp_socket(ValidUtf8(monitor.path));
+  }
+  if (reasons.empty()) {
+    reasons.push_back(
+        "its command line has none (with -readconfig there may be one all the same: "
+        "register it by its path)");
+  }
+  return Failed(std::move(entry),
+                absl::StrCat("no usable monitor of QEMU process ", qemu.process.pid, " (",
+                             qemu.program, "): ", absl::StrJoin(reasons, "; ")));
+}
+
+std::optional<v1::DiscoveredVm> VmFinder::Recognise(const std::string& path) const {
+  v1::DiscoveredVm entry;
+  entry.set_qmp_socket(ValidUtf8(path));
+  const std::shared_ptr<const Registry::Snapshot> snapshot = registry_->snapshot();
+  if (const v1::Vm* const known = FindBySocket(*snapshot, path)) {
+    entry.set_outcome(v1::DiscoveredVm::OUTCOME_KNOWN);
+    *entry.mutable_vm() = *known;
+    return entry;
+  }
+  if (!InMigration(path)) return std::nullopt;
+  entry.set_outcome(v1::DiscoveredVm::OUTCOME_INCOMING);
+  return entry;
+}
+
 bool VmFinder::InMigration(const std::string& path) const {
   const std::vector<v1::Migration> migrations = migrator_->List();
   return std::any_of(migrations.begin(), migrations.end(), [&](const v1::Migration& migration) {
@@ -110,7 +176,8 @@ bool VmFinder::InMigration(const std::string& path) const {
   });
 }
 
-v1::DiscoveredVm VmFinder::Examine(const std::string& path, absl::Time deadline) {
+v1::DiscoveredVm VmFinder::Examine(const std::string& path, absl::Time deadline,
+                                   const std::optional<ProcessId>& process) {
   v1::DiscoveredVm entry;
   entry.set_qmp_socket(ValidUtf8(path));
   absl::Status status = CheckSocketPath("path", path);
@@ -119,18 +186,14 @@ v1::DiscoveredVm VmFinder::Examine(const std::string& path, absl::Time deadline)
   }
   const std::string why_not = WhyNoSocket(path);
   if (!why_not.empty()) return Failed(std::move(entry), why_not);
-  const std::shared_ptr<const Registry::Snapshot> snapshot = registry_->snapshot();
-  if (const v1::Vm* const known = FindBySocket(*snapshot, path)) {
-    entry.set_outcome(v1::DiscoveredVm::OUTCOME_KNOWN);
-    *entry.mutable_vm() = *known;
-    return entry;
-  }
-  if (InMigration(path)) {
-    entry.set_outcome(v1::DiscoveredVm::OUTCOME_INCOMING);
-    return entry;
-  }
+  if (std::optional<v1::DiscoveredVm> known = Recognise(path)) return *std::move(known);
   const absl::StatusOr<VmFacts> facts = AskMonitor(connector_, path, deadline);
   if (!facts.ok()) return Failed(std::move(entry), facts.status().message());
+  if (process.has_value() && facts->process.value.value_or(*process).pid != process->pid) {
+    return Failed(std::move(entry),
+                  absl::StrCat("process ", facts->process.value->pid,
+                               " answers there, not QEMU process ", process->pid));
+  }
   const std::string state = facts->run_state.value.value_or("");
   if (state == "inmigrate") {
     entry.set_outcome(v1::DiscoveredVm::OUTCOME_INCOMING);

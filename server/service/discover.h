@@ -3,11 +3,13 @@
 #define VUFD_SERVER_SERVICE_DISCOVER_H_
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "server/discovery/qemu_finder.h"
 #include "server/hypervisor/hypervisor.h"
 #include "server/migration/migrator.h"
 #include "server/registry/registry.h"
@@ -25,9 +27,10 @@ class VmFinder {
  public:
   static constexpr size_t kMaxMatches = 1024;
 
-  VmFinder(HypervisorConnector* connector, Registry* registry, Migrator* migrator,
-           absl::Duration monitor_timeout)
+  VmFinder(HypervisorConnector* connector, QemuFinder* qemus, Registry* registry,
+           Migrator* migrator, absl::Duration monitor_timeout)
       : connector_(connector),
+        qemus_(qemus),
         registry_(registry),
         migrator_(migrator),
         monitor_timeout_(monitor_timeout) {}
@@ -38,14 +41,25 @@ class VmFinder {
                                                          absl::Time deadline,
                                                          const std::function<bool()>& cancelled);
 
+  // The same, and then one entry for each QEMU on the host that has no monitor among those.
+  absl::StatusOr<std::vector<v1::DiscoveredVm>> DiscoverHost(
+      const std::vector<std::string>& globs, absl::Time deadline,
+      const std::function<bool()>& cancelled);
+
  private:
-  v1::DiscoveredVm Examine(const std::string& path, absl::Time deadline);
+  // With a `process`, nobody else may answer there.
+  v1::DiscoveredVm Examine(const std::string& path, absl::Time deadline,
+                           const std::optional<ProcessId>& process = std::nullopt);
+  v1::DiscoveredVm ExamineQemu(const QemuProcess& qemu, absl::Time deadline);
+  // What need not be asked: it is registered, or vufd itself is migrating to it.
+  std::optional<v1::DiscoveredVm> Recognise(const std::string& path) const;
   absl::StatusOr<v1::Vm> RegisterFound(const std::string& path, const VmFacts& facts,
                                        absl::Time deadline);
   // A running migration uses this monitor, which serves one client at a time.
   bool InMigration(const std::string& path) const;
 
   HypervisorConnector* const connector_;
+  QemuFinder* const qemus_;
   Registry* const registry_;
   Migrator* const migrator_;
   const absl::Duration monitor_timeout_;

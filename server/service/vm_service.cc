@@ -117,16 +117,14 @@ absl::StatusOr<v1::RemoveVmResponse> VmServiceShell::Remove(const v1::RemoveVmRe
 absl::StatusOr<v1::DiscoverVmsResponse> VmServiceShell::Discover(
     const v1::DiscoverVmsRequest& request, absl::Time deadline,
     const std::function<bool()>& cancelled) {
-  std::vector<std::string> globs = deps_.qmp_socket_globs;
-  if (!request.socket_glob().empty()) {
-    const std::string& glob = request.socket_glob();
-    if (glob.front() != '/' || glob.size() > 1024 || glob.find('\0') != std::string::npos) {
-      return InvalidField("socket_glob", glob, "an absolute path of at most 1024 bytes");
-    }
-    globs = {glob};
+  const std::string& glob = request.socket_glob();
+  if (!glob.empty() &&
+      (glob.front() != '/' || glob.size() > 1024 || glob.find('\0') != std::string::npos)) {
+    return InvalidField("socket_glob", glob, "an absolute path of at most 1024 bytes");
   }
   absl::StatusOr<std::vector<v1::DiscoveredVm>> found =
-      deps_.finder->Discover(globs, deadline, cancelled);
+      glob.empty() ? deps_.finder->DiscoverHost(deps_.qmp_socket_globs, deadline, cancelled)
+                   : deps_.finder->Discover({glob}, deadline, cancelled);
   if (!found.ok()) return found.status();
   v1::DiscoverVmsResponse response;
   for (v1::DiscoveredVm& entry : *found) *response.add_discovered() = std::move(entry);

@@ -69,7 +69,7 @@ ApiWorld::ApiWorld(HypervisorConnector* connector, absl::Duration monitor_timeou
   api.monitor_timeout = monitor_timeout;
   api.discovery_period = absl::Hours(1);
   auto serving = ApiServer::Start({registry.get(), migrator.get(), gatherer.get(), connector, &host,
-                                   &metrics, &clock, log.get()},
+                                   &processes, &qemus_on_host, &metrics, &clock, log.get()},
                                   api);
   EXPECT_TRUE(serving.ok()) << serving.status();
   server = *std::move(serving);

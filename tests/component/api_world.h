@@ -11,6 +11,8 @@
 #include "server/base/clock.h"
 #include "server/decisions/durable_log.h"
 #include "server/discovery/fake_discovery.h"
+#include "server/discovery/fake_process_watch.h"
+#include "server/discovery/fake_qemu_finder.h"
 #include "server/hypervisor/fake_hypervisor.h"
 #include "server/metrics/metrics.h"
 #include "server/migration/gather.h"
@@ -58,6 +60,8 @@ class ApiWorld {
   FakeStore store;
   FakeConnector qemu;
   FakeDiscovery host;
+  FakeProcessWatch processes;
+  FakeQemuFinder qemus_on_host;
   Metrics metrics;
   std::unique_ptr<Registry> registry;
   std::unique_ptr<DecisionLog> log;

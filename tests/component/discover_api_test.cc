@@ -8,6 +8,8 @@
 #include <fstream>
 #include <map>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
@@ -18,7 +20,10 @@
 namespace vuf {
 namespace {
 
+using ::testing::AllOf;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+namespace fs = std::filesystem;
 
 class DiscoverApiTest : public ::testing::Test {
  protected:
@@ -100,6 +105,72 @@ TEST_F(DiscoverApiTest, EqualNamesGetDifferentIds) {
   other.uuid.value = "11111111-2222-3333-4444-555555555555";
   AddMonitor("b.qmp", other);
   EXPECT_EQ(Outcomes()["b.qmp"], "OUTCOME_REGISTERED vms/vm-11111111-2222-3333-4444-555555555555");
+}
+
+class DiscoverHostTest : public DiscoverApiTest {
+ protected:
+  // All entries, without a glob, as "OUTCOME name-of-the-socket error".
+  std::vector<std::string> Found() {
+    v1::DiscoverVmsResponse response;
+    const grpc::Status status = world_.vms->DiscoverVms(Context().get(), {}, &response);
+    EXPECT_TRUE(status.ok()) << status.error_message();
+    std::vector<std::string> found;
+    for (const v1::DiscoveredVm& entry : response.discovered()) {
+      found.push_back(absl::StrCat(v1::DiscoveredVm::Outcome_Name(entry.outcome()), " ",
+                                   fs::path(entry.qmp_socket()).filename().string(), " ",
+                                   entry.error()));
+    }
+    return found;
+  }
+  void SetHost(std::vector<QemuProcess> qemus, size_t closed = 0) {
+    world_.qemus_on_host.Set(QemuSighting{std::move(qemus), closed});
+  }
+  static QemuProcess Qemu(int pid, std::vector<QemuMonitor> monitors) {
+    return {{pid, 1}, "/usr/bin/qemu-system-x86_64", std::move(monitors)};
+  }
+  static int SourcePid() { return SafeSource().process.value->pid; }
+};
+
+TEST_F(DiscoverHostTest, AQemuThatRunsIsRegisteredByItsFreeMonitorAndThenKnown) {
+  const std::string path = AddMonitor("a.qmp", SafeSource());
+  SetHost({Qemu(SourcePid(), {{"/run/busy", "in use"}, {path, ""}})});
+  EXPECT_THAT(Found(), ElementsAre("OUTCOME_REGISTERED a.qmp "));
+  SetHost({Qemu(SourcePid(), {{"/run/other", ""}, {path, "in use"}})});
+  EXPECT_THAT(Found(), ElementsAre("OUTCOME_KNOWN a.qmp "));
+  EXPECT_EQ(world_.qemu.CallCount("/run/other", FakeCall::kConnect), 0);
+}
+
+TEST_F(DiscoverHostTest, ADestinationIsReportedNeverRegistered) {
+  const std::string path = AddMonitor("b.qmp", SafeDestination());
+  SetHost({Qemu(SafeDestination().process.value->pid, {{path, ""}})});
+  EXPECT_THAT(Found(), ElementsAre("OUTCOME_INCOMING b.qmp "));
+}
+
+TEST_F(DiscoverHostTest, WithoutAUsableMonitorItIsSaidWhy) {
+  SetHost({Qemu(7, {}), Qemu(8, {{"/run/q.qmp", "in use: another client is connected"}})});
+  EXPECT_THAT(
+      Found(),
+      ElementsAre(HasSubstr("QEMU process 7 (/usr/bin/qemu-system-x86_64): its command line "
+                            "has none"),
+                  AllOf(HasSubstr("OUTCOME_FAILED q.qmp"), HasSubstr("in use"))));
+}
+
+TEST_F(DiscoverHostTest, SomebodyElseAtItsMonitorIsNotRegistered) {
+  const std::string path = AddMonitor("a.qmp", SafeSource());
+  SetHost({Qemu(SourcePid() + 1, {{path, ""}})});
+  EXPECT_THAT(Found(), ElementsAre(AllOf(HasSubstr("OUTCOME_FAILED"), HasSubstr("answers there"))));
+  EXPECT_TRUE(world_.registry->snapshot()->vms.empty());
+}
+
+TEST_F(DiscoverHostTest, WhatVufdMayNotSeeIsSaid) {
+  SetHost({}, 3);
+  EXPECT_THAT(Found(), ElementsAre(HasSubstr("3 processes do not show vufd what they are")));
+}
+
+TEST_F(DiscoverHostTest, AHostThatCannotBeSearchedIsAnErrorNotEmpty) {
+  world_.qemus_on_host.Set(absl::PermissionDeniedError("no netlink here"));
+  v1::DiscoverVmsResponse response;
+  EXPECT_FALSE(world_.vms->DiscoverVms(Context().get(), {}, &response).ok());
 }
 
 TEST_F(DiscoverApiTest, TooManyMatchesAreRefused) {

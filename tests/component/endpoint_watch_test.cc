@@ -54,6 +54,30 @@ TEST_F(EndpointWatchTest, PresentStateThenChanges) {
   EXPECT_EQ(Next(reader), "KIND_DELETED endpoints/a");
 }
 
+// The world's discovery period is an hour.
+TEST_F(EndpointWatchTest, ABackEndThatEndsIsSeenAtOnce) {
+  EndpointSighting sighting;
+  sighting.state = EndpointSighting::State::kInUse;
+  sighting.socket_file = FileId{1, 7};
+  sighting.back_end.process = Known(ProcessId{42, 4711}, Source::kProcfs, absl::Now());
+  world_.host.SetEndpoint("/run/a.sock", sighting);
+  world_.AddEndpoint("a", "/run/a.sock");
+  ASSERT_TRUE(world_.processes.AwaitWatched({42, 4711}, absl::Seconds(20)));
+  const auto context = Context();
+  const Reader reader = Watch(context.get());
+  EXPECT_EQ(Next(reader), "KIND_PRESENT endpoints/a");
+  EXPECT_EQ(Next(reader), "KIND_SYNCED ");
+  EndpointSighting absent;
+  absent.state = EndpointSighting::State::kAbsent;
+  world_.host.SetEndpoint("/run/a.sock", absent);
+  world_.processes.End({42, 4711});
+  v1::WatchEndpointsResponse message;
+  ASSERT_TRUE(reader->Read(&message));
+  EXPECT_EQ(message.kind(), v1::WatchEndpointsResponse::KIND_UPDATED);
+  EXPECT_EQ(message.endpoint().state(), v1::Endpoint::STATE_ABSENT);
+  EXPECT_EQ(message.endpoint().generation(), 2u);
+}
+
 TEST_F(EndpointWatchTest, ResumesWithoutLoss) {
   world_.AddEndpoint("a", "/run/a.sock");
   uint64_t revision = 0;

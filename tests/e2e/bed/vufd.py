@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from bed.arena import Arena, Process
@@ -33,13 +33,14 @@ class Vufd(Process):
 
     Socket and registry lie in the arena under `name`, so a vufd of the same name started later goes on
     with the registry of the earlier one. `extra` is textproto (vuf.config.v1.Config) added to the
-    configuration; `period` and `qmp_timeout` are in seconds.
+    configuration; `period` and `qmp_timeout` are in seconds. `wrapper` is a command that runs vufd (strace, say).
     """
 
     def __init__(self, arena: Arena, *, globs: Sequence[str] = (), name: str = "vufd", period: int = 1,
                  qmp_timeout: int = 3,
                  extra: str = "", ready_command: Sequence[str] = ("vms", "list"),
-                 env: Mapping[str, str] | None = None, ready_timeout: float = 20) -> None:
+                 env: Mapping[str, str] | None = None, ready_timeout: float = 20,
+                 wrapper: Sequence[str] = ()) -> None:
         self.socket = arena.path(f"{name}.sock")
         self.server = f"unix:{self.socket}"
         self.state_directory = arena.dir / f"{name}.state"
@@ -48,7 +49,8 @@ class Vufd(Process):
         self._vufctl = built_program("VUFCTL_BIN", "bazel-bin/client/vufctl")
         config = arena.dir / f"{name}.textproto"
         config.write_text(self._config(globs, period, qmp_timeout) + extra)
-        super().__init__(arena, name, [built_program("VUFD_BIN", "bazel-bin/server/vufd"), f"--config={config}"], env)
+        program = built_program("VUFD_BIN", "bazel-bin/server/vufd")
+        super().__init__(arena, name, [*wrapper, program, f"--config={config}"], env)
         self._wait_ready(ready_timeout)
 
     def _config(self, globs: Sequence[str], period: int, qmp_timeout: int) -> str:
@@ -85,6 +87,19 @@ class Vufd(Process):
         if done.returncode not in statuses:
             raise VufctlError(done)
         return json.loads(done.stdout)
+
+    def watch_endpoints(self, arena: Arena) -> Iterator[dict[str, Any]]:
+        """The messages of `vufctl endpoints watch`, each as soon as it is there."""
+        line = self.command("--output=json", "endpoints", "watch")
+        # pylint: disable=consider-using-with
+        watcher = subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+
+        def close() -> None:
+            watcher.kill()
+            watcher.wait()
+        arena.on_close(close)
+        assert watcher.stdout is not None
+        return map(json.loads, watcher.stdout)
 
     def stop(self, timeout: float = 20) -> int:
         """SIGTERM; returns the exit status."""
