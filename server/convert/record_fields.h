@@ -71,6 +71,20 @@ void Visit(auto& archive, Is<ShareId> auto& share) {
   archive(R::kMountReadOnlyFieldNumber, share.mount_read_only);
 }
 
+void Visit(auto& archive, Is<DescriptorFacts> auto& descriptors) {
+  using R = v1::DescriptorRecord;
+  archive(R::kOpenFieldNumber, descriptors.open);
+  archive(R::kLimitFieldNumber, descriptors.limit);
+}
+
+void Visit(auto& archive, Is<OpenFileFacts> auto& files) {
+  using R = v1::OpenFileRecord;
+  archive(R::kLookedAtFieldNumber, files.looked_at);
+  archive(R::kDeletedFieldNumber, files.deleted);
+  archive(R::kDeletedExampleFieldNumber, files.deleted_example);
+  archive(R::kNotUtf8FieldNumber, files.not_utf8);
+}
+
 void Visit(auto& archive, Is<BackEndFacts::ProfileModes> auto& modes) {
   using R = v1::ProfileModesRecord;
   archive(R::kStatelessFieldNumber, modes.stateless);
@@ -163,6 +177,11 @@ template <>
 inline constexpr int kValueFieldNumber<KeeperFacts> = v1::EvidenceRecord::kKeeperFieldNumber;
 template <>
 inline constexpr int kValueFieldNumber<KeptBackEnd> = v1::EvidenceRecord::kKeptFieldNumber;
+template <>
+inline constexpr int kValueFieldNumber<DescriptorFacts> =
+    v1::EvidenceRecord::kDescriptorsFieldNumber;
+template <>
+inline constexpr int kValueFieldNumber<OpenFileFacts> = v1::EvidenceRecord::kOpenFilesFieldNumber;
 
 template <typename T>
 void VisitEvidence(auto& archive, Is<Evidence<T>> auto& evidence) {
@@ -200,6 +219,12 @@ void Visit(auto& archive, Is<BackEndFacts> auto& back_end) {
   archive(R::kProfileModesFieldNumber, back_end.profile_modes);
   archive(R::kKeeperFieldNumber, back_end.keeper);
   archive(R::kKeptFieldNumber, back_end.kept);
+  archive(R::kFileHandlesFieldNumber, back_end.file_handles);
+  archive(R::kSubmountsFieldNumber, back_end.submounts);
+  archive(R::kIdsFieldNumber, back_end.ids);
+  archive(R::kSecurityLabelFieldNumber, back_end.security_label);
+  archive(R::kDescriptorsFieldNumber, back_end.descriptors);
+  archive(R::kOpenFilesFieldNumber, back_end.open_files);
 }
 
 void Visit(auto& archive, Is<FsDeviceFacts> auto& device) {
@@ -216,6 +241,7 @@ void Visit(auto& archive, Is<FsDeviceFacts> auto& device) {
   archive(R::kChardevFieldNumber, device.chardev);
   archive(R::kMigrationPropertyFieldNumber, device.migration_property);
   archive(R::kBackEndFieldNumber, device.back_end);
+  archive(R::kDriverRunningFieldNumber, device.driver_running);
 }
 
 void Visit(auto& archive, Is<VmFacts> auto& vm) {
@@ -235,6 +261,7 @@ void Visit(auto& archive, Is<VmFacts> auto& vm) {
   archive(R::kMigrationModeFieldNumber, vm.migration_mode);
   archive(R::kMemoryBackendsFieldNumber, vm.memory_backends);
   archive(R::kDevicesFieldNumber, vm.devices);
+  archive(R::kTlsCredsFieldNumber, vm.tls_creds);
 }
 
 }  // namespace vuf::record

@@ -62,6 +62,8 @@ TEST(RecordMembersTest, MessagesMirrorTheModel) {
   ExpectMirrored<ChardevFacts, v1::ChardevRecord>();
   ExpectMirrored<SocketFacts, v1::SocketRecord>();
   ExpectMirrored<ShareId, v1::ShareRecord>();
+  ExpectMirrored<DescriptorFacts, v1::DescriptorRecord>();
+  ExpectMirrored<OpenFileFacts, v1::OpenFileRecord>();
   ExpectMirrored<BackEndFacts::ProfileModes, v1::ProfileModesRecord>();
   ExpectMirrored<KeeperFacts::FrontEnd, v1::KeeperFrontEndRecord>();
   ExpectMirrored<KeeperFacts, v1::KeeperRecord>();

@@ -36,6 +36,8 @@ void BackEndRows(RuleRows& rows);
 void IdentityRows(RuleRows& rows);
 void DeviceRows(RuleRows& rows);
 void ShareRows(RuleRows& rows);
+void FileRows(RuleRows& rows);
+void ProcessRows(RuleRows& rows);
 void OptionRows(RuleRows& rows);
 
 // Parts of the safe world, by the shortest names that can still be read.

@@ -30,6 +30,8 @@ RuleRows AllRows() {
   IdentityRows(rows);
   DeviceRows(rows);
   ShareRows(rows);
+  FileRows(rows);
+  ProcessRows(rows);
   OptionRows(rows);
   ProcedureRows(rows);
   KeeperSessionRows(rows);
