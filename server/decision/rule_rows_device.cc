@@ -191,8 +191,12 @@ void DeviceRows(RuleRows& rows) {
   rows.push_back({"missing",
                   [](Facts& f) { Dst(f).devices.value->clear(); },
                   {"DEVICE_MISSING_AT_DESTINATION"}});
-  rows.push_back(
-      {"extra", [](Facts& f) { Dst(f) = SafeDestination(2); }, {"DEVICE_MISSING_AT_SOURCE"}});
+  rows.push_back({"extra",
+                  [](Facts& f) {
+                    VmFacts two = SafeDestination(2);
+                    Dst(f).devices.value->push_back(Fs(two, 1));
+                  },
+                  {"DEVICE_MISSING_AT_SOURCE"}});
   rows.push_back({"type",
                   [](Facts& f) { Fs(Dst(f)).type = "vhost-user-fs-device"; },
                   {"DEVICE_TYPE_DIFFERS"}});

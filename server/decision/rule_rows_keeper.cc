@@ -23,12 +23,8 @@ Spoil Both(std::function<void(KeeperFacts&)> change) {
 
 // A row that spoils SafeKeeperFacts().
 void Add(RuleRows& rows, const char* what, Spoil spoil, std::set<std::string> codes) {
-  rows.push_back({what,
-                  [spoil = std::move(spoil)](Facts& f) {
-                    f = SafeKeeperFacts();
-                    spoil(f);
-                  },
-                  std::move(codes), Mode::kStateless});
+  rows.push_back({what, std::move(spoil), std::move(codes), Mode::kStateless,
+                  [] { return SafeKeeperFacts(); }});
 }
 
 // Another keeper at the destination, fit to take a stateful migration from the source's.
@@ -60,6 +56,13 @@ void RevealShares(Facts& f) {
     Be(*vm).descriptors = plain.descriptors;
     Be(*vm).open_files = plain.open_files;
   }
+}
+
+Facts TwoKeepers() {
+  Facts facts = SafeKeeperFacts();
+  MakeTwoKeepers(facts);
+  RevealShares(facts);
+  return facts;
 }
 
 }  // namespace
@@ -143,13 +146,7 @@ void KeeperStatefulRows(RuleRows& rows) {
       {"KEEPER_STATEFUL_SAME_KEEPER"});
   Add(rows, "two keepers", MakeTwoKeepers, {"KEEPER_SHARE_UNKNOWN"});
   const auto add = [&rows](const char* what, Spoil spoil, std::set<std::string> codes) {
-    const Spoil all = [spoil = std::move(spoil)](Facts& f) {
-      f = SafeKeeperFacts();
-      MakeTwoKeepers(f);
-      RevealShares(f);
-      spoil(f);
-    };
-    rows.push_back({what, all, std::move(codes), Mode::kStateful});
+    rows.push_back({what, std::move(spoil), std::move(codes), Mode::kStateful, TwoKeepers});
   };
   add("two keepers with known shares", [](Facts&) {}, {});
   add("different shares", [](Facts& f) { Be(Dst(f)).share.value->root.inode += 1; },
