@@ -80,10 +80,6 @@ class HostDiscoveryTest : public ::testing::Test {
     Write("self/mountinfo", absl::StrCat("1 0 0:1 / ", dir_, "/cgroup rw - cgroup2 cgroup2 rw\n"));
     SetFrozen("back-end", false);
     Write("200/cgroup", "0::/back-end\n");
-    Write("200/limits",
-          "Max open files            1024                 4096                 files\n");
-    Write("200/uid_map", "         0          0 4294967295\n");
-    Write("200/gid_map", "         0          0 4294967295\n");
     Write("200/mountinfo", absl::StrCat(mount, " 1 8:1 / / ro - ext4 /dev/vda1 rw\n"));
     table_->rows = std::vector<UnixSocket>{Row(kClient, kServer),
                                            Row(kServer, kClient, path_, LowBits(socket_file_))};
@@ -136,6 +132,11 @@ class HostDiscoveryTest : public ::testing::Test {
     Write(absl::StrCat(pid, "/cmdline"), absl::StrJoin(arguments, std::string(1, '\0')));
     Write(absl::StrCat(pid, "/status"),
           "Uid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nCapEff:\t00000000000000df\n");
+    Write(absl::StrCat(pid, "/cgroup"), "0::/vufd\n");
+    Write(absl::StrCat(pid, "/limits"), "Max open files            1024       4096       files\n");
+    for (const char* map : {"/uid_map", "/gid_map"}) {
+      Write(absl::StrCat(pid, map), "         0          0 4294967295\n");
+    }
     ASSERT_EQ(symlink(exe.c_str(), (proc + "/exe").c_str()), 0);
     ASSERT_EQ(symlink(dir_.c_str(), (proc + "/cwd").c_str()), 0);
     for (const uint64_t inode : sockets) {
