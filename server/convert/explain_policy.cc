@@ -1,4 +1,5 @@
 // What is in force, as text.
+#include <optional>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -32,8 +33,9 @@ class Settings {
   static std::string Text(bool same_host) { return same_host ? "SAME_HOST" : "none"; }
   static std::string Text(const WindowState& window) {
     if (window.open) return "open now";
+    if (!window.opens.has_value()) return "closed";
     return absl::StrCat("closed until ",
-                        absl::FormatTime(absl::RFC3339_sec, window.opens, absl::UTCTimeZone()));
+                        absl::FormatTime(absl::RFC3339_sec, *window.opens, absl::UTCTimeZone()));
   }
   static std::string Text(const std::vector<ConvergenceStep>& steps) {
     std::string text;
@@ -54,9 +56,9 @@ std::string Text(const ModesAllowed& modes) {
   return modes.stateful ? "STATEFUL" : "none";
 }
 
-std::string Until(absl::Time time) {
-  if (time == absl::InfiniteFuture()) return "until it is changed";
-  return absl::StrCat("until ", absl::FormatTime(absl::RFC3339_sec, time, absl::UTCTimeZone()));
+std::string Until(std::optional<absl::Time> time) {
+  if (!time.has_value()) return "until it is changed";
+  return absl::StrCat("until ", absl::FormatTime(absl::RFC3339_sec, *time, absl::UTCTimeZone()));
 }
 
 void AddRest(const EffectivePolicy& policy, Settings& settings) {

@@ -47,6 +47,8 @@ inline std::optional<int> NumberOf(ProcessState state) {
       return v1::PROCESS_STATE_RECORD_ZOMBIE;
     case ProcessState::kUninterruptible:
       return v1::PROCESS_STATE_RECORD_UNINTERRUPTIBLE;
+    case ProcessState::kFrozen:
+      return v1::PROCESS_STATE_RECORD_FROZEN;
   }
   return std::nullopt;
 }

@@ -11,15 +11,12 @@
 #include <type_traits>
 #include <vector>
 
+#include "server/convert/record_policy_fields.h"
 #include "server/model/facts.h"
 #include "server/model/vm.h"
 #include "vuf/record/v1/facts.pb.h"
 
 namespace vuf::record {
-
-// `Struct`, constant or not.
-template <typename T, typename Struct>
-concept Is = std::same_as<std::remove_const_t<T>, Struct>;
 
 void Visit(auto& archive, Is<Version> auto& version) {
   using R = v1::VersionRecord;
@@ -70,6 +67,20 @@ void Visit(auto& archive, Is<ShareId> auto& share) {
   archive(R::kFileSystemFieldNumber, share.file_system);
   archive(R::kMountSourceFieldNumber, share.mount_source);
   archive(R::kMountReadOnlyFieldNumber, share.mount_read_only);
+}
+
+void Visit(auto& archive, Is<DescriptorFacts> auto& descriptors) {
+  using R = v1::DescriptorRecord;
+  archive(R::kOpenFieldNumber, descriptors.open);
+  archive(R::kLimitFieldNumber, descriptors.limit);
+}
+
+void Visit(auto& archive, Is<OpenFileFacts> auto& files) {
+  using R = v1::OpenFileRecord;
+  archive(R::kLookedAtFieldNumber, files.looked_at);
+  archive(R::kDeletedFieldNumber, files.deleted);
+  archive(R::kDeletedExampleFieldNumber, files.deleted_example);
+  archive(R::kNotUtf8FieldNumber, files.not_utf8);
 }
 
 void Visit(auto& archive, Is<BackEndFacts::ProfileModes> auto& modes) {
@@ -164,6 +175,14 @@ template <>
 inline constexpr int kValueFieldNumber<KeeperFacts> = v1::EvidenceRecord::kKeeperFieldNumber;
 template <>
 inline constexpr int kValueFieldNumber<KeptBackEnd> = v1::EvidenceRecord::kKeptFieldNumber;
+template <>
+inline constexpr int kValueFieldNumber<DescriptorFacts> =
+    v1::EvidenceRecord::kDescriptorsFieldNumber;
+template <>
+inline constexpr int kValueFieldNumber<OpenFileFacts> = v1::EvidenceRecord::kOpenFilesFieldNumber;
+
+template <>
+inline constexpr int kValueFieldNumber<EffectivePolicy> = v1::EvidenceRecord::kPolicyFieldNumber;
 
 template <typename T>
 void VisitEvidence(auto& archive, Is<Evidence<T>> auto& evidence) {
@@ -201,6 +220,12 @@ void Visit(auto& archive, Is<BackEndFacts> auto& back_end) {
   archive(R::kProfileModesFieldNumber, back_end.profile_modes);
   archive(R::kKeeperFieldNumber, back_end.keeper);
   archive(R::kKeptFieldNumber, back_end.kept);
+  archive(R::kFileHandlesFieldNumber, back_end.file_handles);
+  archive(R::kSubmountsFieldNumber, back_end.submounts);
+  archive(R::kIdsFieldNumber, back_end.ids);
+  archive(R::kSecurityLabelFieldNumber, back_end.security_label);
+  archive(R::kDescriptorsFieldNumber, back_end.descriptors);
+  archive(R::kOpenFilesFieldNumber, back_end.open_files);
 }
 
 void Visit(auto& archive, Is<FsDeviceFacts> auto& device) {
@@ -217,6 +242,7 @@ void Visit(auto& archive, Is<FsDeviceFacts> auto& device) {
   archive(R::kChardevFieldNumber, device.chardev);
   archive(R::kMigrationPropertyFieldNumber, device.migration_property);
   archive(R::kBackEndFieldNumber, device.back_end);
+  archive(R::kDriverRunningFieldNumber, device.driver_running);
 }
 
 void Visit(auto& archive, Is<VmFacts> auto& vm) {
@@ -236,6 +262,7 @@ void Visit(auto& archive, Is<VmFacts> auto& vm) {
   archive(R::kMigrationModeFieldNumber, vm.migration_mode);
   archive(R::kMemoryBackendsFieldNumber, vm.memory_backends);
   archive(R::kDevicesFieldNumber, vm.devices);
+  archive(R::kTlsCredsFieldNumber, vm.tls_creds);
 }
 
 void Visit(auto& archive, Is<Request> auto& request) {
@@ -268,6 +295,8 @@ void Visit(auto& archive, Is<Facts> auto& facts) {
   archive(R::kRunningMigrationFieldNumber, facts.running_migration);
   archive(R::kNowFieldNumber, facts.now);
   archive(R::kMaxAgeFieldNumber, facts.max_age);
+  archive(R::kPolicyFieldNumber, facts.policy);
+  archive(R::kShadowPolicyFieldNumber, facts.shadow_policy);
 }
 
 }  // namespace vuf::record

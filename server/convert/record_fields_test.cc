@@ -109,6 +109,7 @@ void AddVm(Rows& rows) {
       .Fact("blocked_reasons", &VmFacts::blocked_reasons)
       .Fact("capabilities", &VmFacts::capabilities)
       .Fact("migration_mode", &VmFacts::migration_mode)
+      .Fact("tls_creds", &VmFacts::tls_creds)
       .Fact("memory_backends", &VmFacts::memory_backends)
       .Fact("devices", &VmFacts::devices)
       .Row("capabilities.on", [](VmFacts& vm) { Change(vm.capabilities.value->begin()->second); })
@@ -144,6 +145,7 @@ void AddDevice(Rows& rows) {
       .Fact("request_queues", &FsDeviceFacts::request_queues)
       .Fact("queue_size", &FsDeviceFacts::queue_size)
       .Fact("ring_size", &FsDeviceFacts::ring_size)
+      .Fact("driver_running", &FsDeviceFacts::driver_running)
       .Fact("pci_address", &FsDeviceFacts::pci_address)
       .Fact("chardev_label", &FsDeviceFacts::chardev_label)
       .Fact("chardev", &FsDeviceFacts::chardev)
@@ -169,12 +171,30 @@ void AddBackEnd(Rows& rows) {
       .Fact("features", &BackEndFacts::features)
       .Fact("effective_capabilities", &BackEndFacts::effective_capabilities)
       .Fact("share", &BackEndFacts::share)
+      .Fact("file_handles", &BackEndFacts::file_handles)
+      .Fact("submounts", &BackEndFacts::submounts)
+      .Fact("ids", &BackEndFacts::ids)
+      .Fact("security_label", &BackEndFacts::security_label)
+      .Fact("descriptors", &BackEndFacts::descriptors)
+      .Fact("open_files", &BackEndFacts::open_files)
       .Fact("front_ends", &BackEndFacts::front_ends)
       .Fact("profile_modes", &BackEndFacts::profile_modes)
       .Row("options.value", [](BackEndFacts& b) { Change(b.options.value->begin()->second); })
       .Row("socket.bound_file", [](BackEndFacts& b) { Change(b.socket.value->bound_file.inode); })
       .Row("socket.at_path", [](BackEndFacts& b) { Change(b.socket.value->file_at_path.device); })
       .Row("share.root", [](BackEndFacts& b) { Change(b.share.value->root.inode); });
+  Spoiler<DescriptorFacts>(
+      rows, "descriptors",
+      [](VmFacts& vm) -> DescriptorFacts& { return *BackEnd(vm).descriptors.value; })
+      .Member("open", &DescriptorFacts::open)
+      .Member("limit", &DescriptorFacts::limit);
+  Spoiler<OpenFileFacts>(
+      rows, "open_files",
+      [](VmFacts& vm) -> OpenFileFacts& { return *BackEnd(vm).open_files.value; })
+      .Member("looked_at", &OpenFileFacts::looked_at)
+      .Member("deleted", &OpenFileFacts::deleted)
+      .Member("deleted_example", &OpenFileFacts::deleted_example)
+      .Member("not_utf8", &OpenFileFacts::not_utf8);
   Spoiler<SocketFacts>(rows, "socket",
                        [](VmFacts& vm) -> SocketFacts& { return *BackEnd(vm).socket.value; })
       .Member("path", &SocketFacts::path)

@@ -38,6 +38,8 @@ inline constexpr VmFact<std::map<std::string, bool>> kCapabilities{"query-migrat
                                                                    &VmFacts::capabilities};
 inline constexpr VmFact<std::string> kMigrationMode{"query-migrate-parameters.mode",
                                                     &VmFacts::migration_mode};
+inline constexpr VmFact<std::string> kTlsCreds{"query-migrate-parameters.tls-creds",
+                                               &VmFacts::tls_creds};
 inline constexpr VmFact<std::vector<MemoryBackendFacts>> kMemoryBackends{"query-memdev",
                                                                          &VmFacts::memory_backends};
 inline constexpr VmFact<std::vector<FsDeviceFacts>> kDevices{"vhost-user-fs devices",
@@ -48,6 +50,8 @@ inline constexpr DeviceFact<uint32_t> kRequestQueues{"num-request-queues",
                                                      &FsDeviceFacts::request_queues};
 inline constexpr DeviceFact<uint32_t> kQueueSize{"queue-size", &FsDeviceFacts::queue_size};
 inline constexpr DeviceFact<uint32_t> kRingSize{"ring entries", &FsDeviceFacts::ring_size};
+inline constexpr DeviceFact<bool> kDriverRunning{"guest's driver running",
+                                                 &FsDeviceFacts::driver_running};
 inline constexpr DeviceFact<std::string> kPciAddress{"PCI address", &FsDeviceFacts::pci_address};
 inline constexpr DeviceFact<std::string> kChardevLabel{"chardev", &FsDeviceFacts::chardev_label,
                                                        true};
@@ -70,6 +74,17 @@ inline constexpr BackEndFact<std::set<std::string>> kFeatures{"back-end features
 inline constexpr BackEndFact<uint64_t> kCapEff{"back-end CapEff",
                                                &BackEndFacts::effective_capabilities};
 inline constexpr BackEndFact<ShareId> kShare{"shared directory", &BackEndFacts::share};
+inline constexpr BackEndFact<bool> kFileHandles{"file handles of the shared directory",
+                                                &BackEndFacts::file_handles};
+inline constexpr BackEndFact<std::set<std::string>> kSubmounts{"mounts below the shared directory",
+                                                               &BackEndFacts::submounts};
+inline constexpr BackEndFact<ProcessIds> kIds{"back-end ids", &BackEndFacts::ids};
+inline constexpr BackEndFact<std::string> kSecurityLabel{"back-end security label",
+                                                         &BackEndFacts::security_label};
+inline constexpr BackEndFact<DescriptorFacts> kDescriptors{"back-end descriptors",
+                                                           &BackEndFacts::descriptors};
+inline constexpr BackEndFact<OpenFileFacts> kOpenFiles{"back-end open files",
+                                                       &BackEndFacts::open_files};
 inline constexpr BackEndFact<int> kFrontEnds{"front-ends of the socket", &BackEndFacts::front_ends};
 inline constexpr BackEndFact<BackEndFacts::ProfileModes> kProfileModes{
     "back-end profile", &BackEndFacts::profile_modes};

@@ -22,6 +22,12 @@ void ForEachBackEndFact(const std::string& at, BackEndFacts& back_end, Visit vis
   visit(at + "features", back_end.features);
   visit(at + "effective_capabilities", back_end.effective_capabilities);
   visit(at + "share", back_end.share);
+  visit(at + "file_handles", back_end.file_handles);
+  visit(at + "submounts", back_end.submounts);
+  visit(at + "ids", back_end.ids);
+  visit(at + "security_label", back_end.security_label);
+  visit(at + "descriptors", back_end.descriptors);
+  visit(at + "open_files", back_end.open_files);
   visit(at + "front_ends", back_end.front_ends);
   visit(at + "profile_modes", back_end.profile_modes);
   visit(at + "keeper", back_end.keeper);
@@ -35,6 +41,7 @@ void ForEachVmFact(const std::string& at, VmFacts& vm, Visit visit) {
     visit(below + "tag", device.tag);
     visit(below + "request_queues", device.request_queues);
     visit(below + "queue_size", device.queue_size);
+    visit(below + "driver_running", device.driver_running);
     visit(below + "pci_address", device.pci_address);
     visit(below + "chardev_label", device.chardev_label);
     visit(below + "chardev", device.chardev);
@@ -53,6 +60,7 @@ void ForEachVmFact(const std::string& at, VmFacts& vm, Visit visit) {
   visit(at + "blocked_reasons", vm.blocked_reasons);
   visit(at + "capabilities", vm.capabilities);
   visit(at + "migration_mode", vm.migration_mode);
+  visit(at + "tls_creds", vm.tls_creds);
   visit(at + "memory_backends", vm.memory_backends);
   visit(at + "devices", vm.devices);
 }

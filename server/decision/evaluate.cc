@@ -18,6 +18,7 @@ namespace vuf {
 
 extern const Rule rule_FACT_UNKNOWN;
 extern const Rule rule_EVIDENCE_STALE;
+extern const Rule rule_WARNINGS_INCOMPLETE;
 
 namespace {
 
@@ -61,7 +62,9 @@ Modes DecideModes(const Facts& facts, size_t devices, const Report& report) {
     if (entry.severity == Severity::kWarning) continue;
     close(entry.subject.device, static_cast<unsigned>(entry.rule.rule->against));
   }
-  for (const Report::Gap& gap : report.gaps()) close(gap.subject.device, gap.against);
+  for (const Report::Gap& gap : report.gaps()) {
+    if (!gap.advisory) close(gap.subject.device, gap.against);
+  }
   for (const unsigned open : modes.open) {
     const unsigned chosen = open & kStateless ? kStateless : open;
     const unsigned asked = permitted != 0 ? permitted : kStateless | kStateful;
@@ -89,30 +92,54 @@ std::string DescribeGap(const CitedFact& fact, absl::Time now) {
   return absl::StrFormat("%s (%s old)", fact.fact, absl::FormatDuration(age));
 }
 
+enum class GapKind { kUnknown, kStale, kAdvisory };
+
+GapKind KindOf(const Report::Gap& gap) {
+  if (gap.advisory) return GapKind::kAdvisory;
+  return gap.stale ? GapKind::kStale : GapKind::kUnknown;
+}
+
+// One for all gaps of a kind and subject.
+Finding GapFinding(GapKind kind, const std::vector<const Report::Gap*>& gaps, const Facts& facts) {
+  std::vector<CitedFact> evidence;
+  std::vector<std::string> each;
+  for (const Report::Gap* gap : gaps) {
+    evidence.push_back(gap->fact);
+    each.push_back(DescribeGap(gap->fact, facts.now));
+  }
+  const std::string described = absl::StrJoin(each, "; ");
+  const Subject& subject = gaps.front()->subject;
+  switch (kind) {
+    case GapKind::kUnknown:
+      return MakeFinding("FACT_UNKNOWN", rule_FACT_UNKNOWN, rule_FACT_UNKNOWN.severity, subject,
+                         absl::StrFormat("Could not be established: %s.", described),
+                         std::move(evidence));
+    case GapKind::kStale:
+      return MakeFinding("EVIDENCE_STALE", rule_EVIDENCE_STALE, rule_EVIDENCE_STALE.severity,
+                         subject,
+                         absl::StrFormat("Observed too long ago (more than %s) or in the future: "
+                                         "%s.",
+                                         absl::FormatDuration(facts.max_age), described),
+                         std::move(evidence));
+    case GapKind::kAdvisory:
+      break;
+  }
+  return MakeFinding(
+      "WARNINGS_INCOMPLETE", rule_WARNINGS_INCOMPLETE, rule_WARNINGS_INCOMPLETE.severity, subject,
+      absl::StrFormat("Could not be looked at: %s.", described), std::move(evidence));
+}
+
 // One finding for each subject, however many facts of it are missing.
 void AddGapFindings(const Report& report, const Modes& modes, const Facts& facts,
                     std::vector<Finding>& findings) {
-  using Key = std::tuple<bool, Side, std::string>;
+  using Key = std::tuple<GapKind, Side, std::string>;
   std::map<Key, std::vector<const Report::Gap*>> groups;
   for (const Report::Gap& gap : report.gaps()) {
     if ((gap.against & modes.InterestOf(gap.subject.device)) == 0) continue;
-    groups[{gap.stale, gap.subject.side, std::string(gap.subject.name)}].push_back(&gap);
+    groups[{KindOf(gap), gap.subject.side, std::string(gap.subject.name)}].push_back(&gap);
   }
   for (const auto& [key, gaps] : groups) {
-    const bool stale = std::get<0>(key);
-    std::vector<CitedFact> evidence;
-    evidence.reserve(gaps.size());
-    for (const Report::Gap* gap : gaps) evidence.push_back(gap->fact);
-    std::vector<std::string> described;
-    described.reserve(evidence.size());
-    for (const CitedFact& fact : evidence) described.push_back(DescribeGap(fact, facts.now));
-    std::string message =
-        stale ? absl::StrFormat("Observed too long ago (more than %s) or in the future: %s.",
-                                absl::FormatDuration(facts.max_age), absl::StrJoin(described, "; "))
-              : absl::StrFormat("Could not be established: %s.", absl::StrJoin(described, "; "));
-    findings.push_back(MakeFinding(
-        stale ? "EVIDENCE_STALE" : "FACT_UNKNOWN", stale ? rule_EVIDENCE_STALE : rule_FACT_UNKNOWN,
-        Severity::kBlocker, gaps.front()->subject, std::move(message), std::move(evidence)));
+    findings.push_back(GapFinding(std::get<0>(key), gaps, facts));
   }
 }
 

@@ -32,6 +32,12 @@ std::optional<Option> NeedOption(const DeviceView& device, const std::string& na
   return std::nullopt;
 }
 
+bool HandsOverFiles(const DeviceView& device) {
+  const BackEndFacts& back_end = device->back_end;
+  if (IsKeeper(device)) return back_end.share.known() && back_end.options.known();
+  return back_end.kind.value == BackEndKind::kVirtiofsd;
+}
+
 void NeedOptions(const World& world, Report& report) {
   for (const DevicePair& pair : world.pairs()) {
     if (IsKeeper(pair.source) || IsKeeper(pair.destination)) continue;

@@ -24,6 +24,10 @@ struct Option {
 // is then reported.
 std::optional<Option> NeedOption(const DeviceView& device, const std::string& name, Report& report);
 
+// Whether files of the share are handed over by a Rust virtiofsd that vufd can look at: the
+// device's own, or one behind a keeper.
+bool HandsOverFiles(const DeviceView& device);
+
 // The options of all pairs of devices are needed, except of what is behind a keeper.
 void NeedOptions(const World& world, Report& report);
 // Reports one of World::option_differences(), if both sides' options can be relied on.

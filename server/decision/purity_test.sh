@@ -12,8 +12,8 @@ checked=0
 for file in "$@"; do
   case $file in
     */BUILD.bazel)
-      # deps of the library itself; tests and tools may have more.
-      deps=$(awk '/name = "decision",/ { on = 1 } on && /^\)/ { exit }
+      # deps of the library itself; tests and tools may have more, and the table of rules has it.
+      deps=$(awk '/name = "evaluation",/ { on = 1 } on && /^\)/ { exit }
                   on && /deps = \[/ { list = 1 } list { print } list && /\]/ { list = 0 }' "$file" |
         grep -o '"[^"]*"' | tr -d '"' | sort | tr '\n' ' ')
       [ "$deps" = "//server/model @system//:absl " ] ||

@@ -13,15 +13,15 @@ void Report::AddGap(const Subject& subject, const std::string& fact, const std::
 }
 
 void Report::AddGap(Gap gap) {
-  const unsigned against = static_cast<unsigned>(rule_.rule->against);
+  gap.against = static_cast<unsigned>(rule_.rule->against);
+  gap.advisory = advisory_;
   for (Gap& known : gaps_) {
     if (known.subject.side == gap.subject.side && known.subject.name == gap.subject.name &&
-        known.fact.fact == gap.fact.fact) {
-      known.against |= against;
+        known.fact.fact == gap.fact.fact && known.advisory == gap.advisory) {
+      known.against |= gap.against;
       return;
     }
   }
-  gap.against = against;
   gaps_.push_back(std::move(gap));
 }
 

@@ -59,6 +59,8 @@ class Report {
     unsigned against;
     bool stale;
     CitedFact fact;
+    // Only a warning rests on it: no refusal.
+    bool advisory = false;
   };
 
   // `source_is_record`: see World; facts of the source may then be of any age.
@@ -90,6 +92,16 @@ class Report {
     const bool usable = Usable(subject, name, evidence, empty_says_nothing);
     return Read<T>(name, &evidence, usable);
   }
+  // The same for a warning that is no reason to refuse what is safe without it: what cannot be read
+  // is itself a warning (WARNINGS_INCOMPLETE) then, unless another rule needs it.
+  template <typename T>
+  Read<T> Advise(const VmView& vm, const VmFact<T>& fact) {
+    return Advise([&] { return Need(vm, fact); });
+  }
+  template <typename Fact>
+  auto Advise(const DeviceView& device, const Fact& fact) {
+    return Advise([&] { return Need(device, fact); });
+  }
   // Notes that a fact, though read, does not answer the question.
   void AddGap(const Subject& subject, const std::string& fact, const std::string& why);
 
@@ -99,6 +111,13 @@ class Report {
   const std::vector<Gap>& gaps() const { return gaps_; }
 
  private:
+  template <typename Reader>
+  auto Advise(Reader reader) {
+    advisory_ = true;
+    auto fact = reader();
+    advisory_ = false;
+    return fact;
+  }
   template <typename T>
   bool Usable(const Subject& subject, const char* name, const Evidence<T>& evidence,
               bool empty_says_nothing);
@@ -109,6 +128,7 @@ class Report {
   const absl::Duration max_age_;
   const bool source_is_record_;
   RegisteredRule rule_ = {};
+  bool advisory_ = false;
   std::vector<Entry> entries_;
   std::vector<Gap> gaps_;
 };

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "server/model/facts.h"
+#include "tests/testing/safe_facts.h"
 
 namespace vuf {
 
@@ -18,8 +19,19 @@ struct RuleRow {
   std::set<std::string> codes;
   // What the verdict says when none of them blocks.
   Mode mode = Mode::kStateful;
+  // What is spoiled.
+  Facts (*world)() = [] { return SafeFacts(); };
+
+  Facts Spoiled() const {
+    Facts facts = world();
+    spoil(facts);
+    return facts;
+  }
 };
 using RuleRows = std::vector<RuleRow>;
+
+// Those of all the functions below.
+RuleRows AllRows();
 
 void RequestRows(RuleRows& rows);
 void HypervisorRows(RuleRows& rows);
@@ -36,6 +48,8 @@ void BackEndRows(RuleRows& rows);
 void IdentityRows(RuleRows& rows);
 void DeviceRows(RuleRows& rows);
 void ShareRows(RuleRows& rows);
+void FileRows(RuleRows& rows);
+void ProcessRows(RuleRows& rows);
 void OptionRows(RuleRows& rows);
 void PolicyRows(RuleRows& rows);
 

@@ -121,6 +121,7 @@ void BackEndRows(RuleRows& rows) {
   const std::pair<ProcessState, const char*> states[] = {
       {ProcessState::kStopped, "BACK_END_STOPPED"},
       {ProcessState::kUninterruptible, "BACK_END_UNINTERRUPTIBLE"},
+      {ProcessState::kFrozen, "BACK_END_FROZEN"},
       {ProcessState::kZombie, "BACK_END_ZOMBIE"},
       {ProcessState::kUnknown, "FACT_UNKNOWN"}};
   for (const auto& [state, code] : states) {
@@ -190,8 +191,12 @@ void DeviceRows(RuleRows& rows) {
   rows.push_back({"missing",
                   [](Facts& f) { Dst(f).devices.value->clear(); },
                   {"DEVICE_MISSING_AT_DESTINATION"}});
-  rows.push_back(
-      {"extra", [](Facts& f) { Dst(f) = SafeDestination(2); }, {"DEVICE_MISSING_AT_SOURCE"}});
+  rows.push_back({"extra",
+                  [](Facts& f) {
+                    VmFacts two = SafeDestination(2);
+                    Dst(f).devices.value->push_back(Fs(two, 1));
+                  },
+                  {"DEVICE_MISSING_AT_SOURCE"}});
   rows.push_back({"type",
                   [](Facts& f) { Fs(Dst(f)).type = "vhost-user-fs-device"; },
                   {"DEVICE_TYPE_DIFFERS"}});
@@ -203,6 +208,15 @@ void DeviceRows(RuleRows& rows) {
       {"queues", [](Facts& f) { Fs(Dst(f)).request_queues.value = 2; }, {"REQUEST_QUEUES_DIFFER"}});
   rows.push_back(
       {"queue size", [](Facts& f) { Fs(Dst(f)).queue_size.value = 1024; }, {"QUEUE_SIZE_DIFFERS"}});
+  rows.push_back({"no driver",
+                  [](Facts& f) { Fs(Src(f)).driver_running.value = false; },
+                  {"DRIVER_NOT_RUNNING"}});
+  rows.push_back({"no driver of a paused guest",
+                  [](Facts& f) {
+                    Fs(Src(f)).driver_running.value = false;
+                    *Src(f).run_state.value = "paused";
+                  },
+                  {}});
   rows.push_back({"ring",
                   [](Facts& f) {
                     Fs(f.source).ring_size.value = 1024;

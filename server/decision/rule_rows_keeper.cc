@@ -23,12 +23,8 @@ Spoil Both(std::function<void(KeeperFacts&)> change) {
 
 // A row that spoils SafeKeeperFacts().
 void Add(RuleRows& rows, const char* what, Spoil spoil, std::set<std::string> codes) {
-  rows.push_back({what,
-                  [spoil = std::move(spoil)](Facts& f) {
-                    f = SafeKeeperFacts();
-                    spoil(f);
-                  },
-                  std::move(codes), Mode::kStateless});
+  rows.push_back({what, std::move(spoil), std::move(codes), Mode::kStateless,
+                  [] { return SafeKeeperFacts(); }});
 }
 
 // Another keeper at the destination, fit to take a stateful migration from the source's.
@@ -53,7 +49,20 @@ void RevealShares(Facts& f) {
     Be(*vm).share = plain.share;
     Be(*vm).options = plain.options;
     Be(*vm).effective_capabilities = plain.effective_capabilities;
+    Be(*vm).file_handles = plain.file_handles;
+    Be(*vm).submounts = plain.submounts;
+    Be(*vm).ids = plain.ids;
+    Be(*vm).security_label = plain.security_label;
+    Be(*vm).descriptors = plain.descriptors;
+    Be(*vm).open_files = plain.open_files;
   }
+}
+
+Facts TwoKeepers() {
+  Facts facts = SafeKeeperFacts();
+  MakeTwoKeepers(facts);
+  RevealShares(facts);
+  return facts;
 }
 
 }  // namespace
@@ -113,6 +122,7 @@ void KeeperBackEndRows(RuleRows& rows) {
       {"KEEPER_BACK_END_DOWN"});
   Add(rows, "dead back-end", state(ProcessState::kZombie), {"KEEPER_BACK_END_DOWN"});
   Add(rows, "stopped back-end", state(ProcessState::kStopped), {"KEEPER_BACK_END_STOPPED"});
+  Add(rows, "frozen back-end", state(ProcessState::kFrozen), {"KEEPER_BACK_END_FROZEN"});
   Add(rows, "waiting back-end", state(ProcessState::kUninterruptible),
       {"KEEPER_BACK_END_UNINTERRUPTIBLE"});
   Add(rows, "back-end in no state", state(ProcessState::kUnknown), {"FACT_UNKNOWN"});
@@ -136,13 +146,7 @@ void KeeperStatefulRows(RuleRows& rows) {
       {"KEEPER_STATEFUL_SAME_KEEPER"});
   Add(rows, "two keepers", MakeTwoKeepers, {"KEEPER_SHARE_UNKNOWN"});
   const auto add = [&rows](const char* what, Spoil spoil, std::set<std::string> codes) {
-    const Spoil all = [spoil = std::move(spoil)](Facts& f) {
-      f = SafeKeeperFacts();
-      MakeTwoKeepers(f);
-      RevealShares(f);
-      spoil(f);
-    };
-    rows.push_back({what, all, std::move(codes), Mode::kStateful});
+    rows.push_back({what, std::move(spoil), std::move(codes), Mode::kStateful, TwoKeepers});
   };
   add("two keepers with known shares", [](Facts&) {}, {});
   add("different shares", [](Facts& f) { Be(Dst(f)).share.value->root.inode += 1; },
@@ -156,6 +160,9 @@ void KeeperStatefulRows(RuleRows& rows) {
       {"BACK_END_HAS_THREAD_POOL"});
   add("option not observed", [](Facts& f) { Be(Src(f)).options.value->erase("posix-acl"); },
       {"FACT_UNKNOWN"});
+  add("submount", [](Facts& f) { Be(Dst(f)).submounts.value->clear(); }, {"SUBMOUNTS_DIFFER"});
+  add("no handles", [](Facts& f) { Be(Src(f)).file_handles.value = false; },
+      {"FILE_HANDLES_UNAVAILABLE"});
   add("device state",
       [](Facts& f) { Keeper(Dst(f)).back_end_protocol_features &= ~(uint64_t{1} << 19); },
       {"KEEPER_STATEFUL_WITHOUT_DEVICE_STATE"});

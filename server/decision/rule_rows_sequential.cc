@@ -34,12 +34,7 @@ Facts SharedRam() {
 
 void Add(RuleRows& rows, Facts (*world)(), const char* what, Spoil spoil,
          std::set<std::string> codes) {
-  rows.push_back({what,
-                  [world, spoil = std::move(spoil)](Facts& f) {
-                    f = world();
-                    spoil(f);
-                  },
-                  std::move(codes), Mode::kStateless});
+  rows.push_back({what, std::move(spoil), std::move(codes), Mode::kStateless, world});
 }
 
 MemoryBackendFacts& Ram(VmFacts& vm) { return vm.memory_backends.value->front(); }

@@ -5,6 +5,15 @@
 #include "tests/testing/safe_facts.h"
 
 namespace vuf {
+namespace {
+
+// Files travel by their paths, which nobody can change meanwhile.
+void FindPaths(Facts& f) {
+  Opt(Src(f), "migration-mode") = "find-paths";
+  SetOption(f, "readonly", "true");
+}
+
+}  // namespace
 
 void ShareRows(RuleRows& rows) {
   rows.push_back(
@@ -42,15 +51,101 @@ void ShareRows(RuleRows& rows) {
                     Be(Dst(f)).effective_capabilities.value = 0;
                   },
                   {"SHARE_MAY_CHANGE"}});
-  rows.push_back({"overlay",
+  rows.push_back({"FUSE",
                   [](Facts& f) {
-                    Be(Src(f)).share.value->file_system = "overlay";
-                    Be(Dst(f)).share.value->file_system = "overlay";
+                    Be(Src(f)).share.value->file_system = "fuse.sshfs";
+                    Be(Dst(f)).share.value->file_system = "fuse.sshfs";
                   },
                   {"FILE_HANDLES_DOUBTFUL"}});
+  rows.push_back({"no handles",
+                  [](Facts& f) { Be(Src(f)).file_handles.value = false; },
+                  {"FILE_HANDLES_UNAVAILABLE"}});
+  rows.push_back({"no handles to verify",
+                  [](Facts& f) {
+                    Be(Src(f)).file_handles.value = false;
+                    Opt(Src(f), "migration-mode") = "find-paths";
+                    Opt(Src(f), "migration-verify-handles") = "true";
+                  },
+                  {"FILE_HANDLES_UNAVAILABLE"}});
+  rows.push_back({"no handles, and none needed",
+                  [](Facts& f) {
+                    Be(Src(f)).file_handles.value = false;
+                    FindPaths(f);
+                  },
+                  {}});
   rows.push_back({"guest-error",
                   [](Facts& f) { Opt(Dst(f), "migration-on-error") = "guest-error"; },
                   {"LOST_FILES_GO_UNNOTICED"}});
+}
+
+void FileRows(RuleRows& rows) {
+  rows.push_back({"deleted files",
+                  [](Facts& f) {
+                    FindPaths(f);
+                    *Be(Src(f)).open_files.value = {40, 2, "/work/scratch"};
+                  },
+                  {"DELETED_FILES_OPEN"}});
+  rows.push_back({"deleted files, by handle",
+                  [](Facts& f) {
+                    *Be(Src(f)).open_files.value = {40, 2, "/work/scratch"};
+                  },
+                  {}});
+  rows.push_back({"names",
+                  [](Facts& f) {
+                    FindPaths(f);
+                    Be(Src(f)).open_files.value->not_utf8 = 1;
+                  },
+                  {"FILE_NAMES_NOT_UTF8"}});
+  rows.push_back({"open files not looked at",
+                  [](Facts& f) {
+                    FindPaths(f);
+                    Be(Src(f)).open_files = Unknown<OpenFileFacts>("not allowed");
+                  },
+                  {"FACT_UNKNOWN"}});
+  rows.push_back({"no descriptor looked at",
+                  [](Facts& f) {
+                    FindPaths(f);
+                    *Be(Src(f)).open_files.value = {};
+                  },
+                  {"FACT_UNKNOWN"}});
+  for (const bool source : {true, false}) {
+    rows.push_back(
+        {"submount",
+         [source](Facts& f) { Be(source ? Src(f) : Dst(f)).submounts.value->insert("data: ext4"); },
+         {"SUBMOUNTS_DIFFER"}});
+  }
+  rows.push_back({"submount on both sides",
+                  [](Facts& f) {
+                    Be(Src(f)).submounts.value->insert("data: ext4");
+                    Be(Dst(f)).submounts.value->insert("data: ext4");
+                  },
+                  {}});
+}
+
+void ProcessRows(RuleRows& rows) {
+  rows.push_back({"descriptor limit",
+                  [](Facts& f) { Be(Dst(f)).descriptors.value->limit = 39; },
+                  {"DESCRIPTOR_LIMIT_TOO_LOW"}});
+  rows.push_back(
+      {"just enough descriptors", [](Facts& f) { Be(Dst(f)).descriptors.value->limit = 40; }, {}});
+  rows.push_back({"many files",
+                  [](Facts& f) { Be(Src(f)).descriptors.value->open = 10'001; },
+                  {"MANY_DESCRIPTORS"}});
+  rows.push_back(
+      {"not so many", [](Facts& f) { Be(Src(f)).descriptors.value->open = 10'000; }, {}});
+  for (const char* name : {"uid", "gid", "uid_map", "gid_map"}) {
+    rows.push_back({name,
+                    [name](Facts& f) { Be(Dst(f)).ids.value->at(name) = "1000"; },
+                    {"BACK_END_IDS_DIFFER"}});
+    rows.push_back(
+        {name, [name](Facts& f) { Be(Src(f)).ids.value->erase(name); }, {"FACT_UNKNOWN"}});
+  }
+  rows.push_back({"security label",
+                  [](Facts& f) { *Be(Dst(f)).security_label.value = "unconfined"; },
+                  {"BACK_END_LABEL_DIFFERS"}});
+  rows.push_back({"unknown security label",
+                  [](Facts& f) { Be(Dst(f)).security_label = Unknown<std::string>("no access"); },
+                  {"WARNINGS_INCOMPLETE"}});
 }
 
 void OptionRows(RuleRows& rows) {

@@ -104,6 +104,11 @@ void CapabilityRows(RuleRows& rows) {
     rows.push_back({name, [capability](Facts& f) { Cap(Src(f), capability) = true; }, {code}});
     rows.push_back({name, [capability](Facts& f) { Cap(Dst(f), capability) = true; }, {code}});
   }
+  for (const bool source : {true, false}) {
+    rows.push_back({"TLS",
+                    [source](Facts& f) { *(source ? Src(f) : Dst(f)).tls_creds.value = "tls0"; },
+                    {"TLS_CREDENTIALS_SET"}});
+  }
   rows.push_back({"cpr",
                   [](Facts& f) { *Dst(f).migration_mode.value = "cpr-reboot"; },
                   {"MIGRATION_MODE_NOT_NORMAL"}});

@@ -2,6 +2,8 @@
 #ifndef VUFD_SERVER_DECISION_TABLES_H_
 #define VUFD_SERVER_DECISION_TABLES_H_
 
+#include <cstdint>
+
 #include "server/model/version.h"
 
 namespace vuf {
@@ -98,9 +100,13 @@ inline constexpr OptionDrift kOptionDrift[] = {
     {"xattrmap", Drift::kHarmful},
 };
 
-// File systems whose files may have no handles to reopen them by.
-inline constexpr const char* kDoubtfulHandles[] = {"overlay", "fuse",     "9p",
-                                                   "aufs",    "ecryptfs", "vboxsf"};
+// File systems that give out handles and may not find the files by them again. What gives out none
+// at all (overlayfs without nfs_export, 9p) is seen by asking for one.
+inline constexpr const char* kDoubtfulHandles[] = {"fuse", "aufs", "ecryptfs", "vboxsf"};
+
+// A back-end that has more descriptors than this knows so many files that the guest stands still
+// for half a second and more (docs/performance.md: 10 k inodes).
+inline constexpr uint64_t kManyDescriptors = 10'000;
 
 }  // namespace vuf
 

@@ -29,6 +29,8 @@ std::string ToText(ProcessState value) {
       return "zombie";
     case ProcessState::kUninterruptible:
       return "uninterruptible";
+    case ProcessState::kFrozen:
+      return "frozen";
   }
   return "unknown";
 }
@@ -58,6 +60,15 @@ std::string ToText(const FileId& value) {
 std::string ToText(const ShareId& value) {
   return absl::StrCat(ToText(value.root), ", ", value.file_system, " from ", value.mount_source,
                       value.mount_read_only ? ", read-only" : "");
+}
+
+std::string ToText(const DescriptorFacts& value) {
+  return absl::StrFormat("%u open, %u allowed", value.open, value.limit);
+}
+
+std::string ToText(const OpenFileFacts& value) {
+  return absl::StrFormat("%u deleted, %u not UTF-8, of %u descriptors", value.deleted,
+                         value.not_utf8, value.looked_at);
 }
 
 std::string ToText(const SocketFacts& value) {

@@ -25,6 +25,8 @@ std::string ToText(ProcessState value);
 std::string ToText(BackEndKind value);
 std::string ToText(const FileId& value);
 std::string ToText(const ShareId& value);
+std::string ToText(const DescriptorFacts& value);
+std::string ToText(const OpenFileFacts& value);
 std::string ToText(const SocketFacts& value);
 std::string ToText(const ChardevFacts& value);
 std::string ToText(const BackEndFacts::ProfileModes& value);
@@ -48,6 +50,8 @@ bool SaysNothing(const T&) {
 inline bool SaysNothing(const ProcessId& value) { return value.pid <= 0 || value.start_ticks == 0; }
 inline bool SaysNothing(const FileId& value) { return value.inode == 0; }
 inline bool SaysNothing(const ShareId& value) { return SaysNothing(value.root); }
+inline bool SaysNothing(const DescriptorFacts& value) { return value.limit == 0; }
+inline bool SaysNothing(const OpenFileFacts& value) { return value.looked_at == 0; }
 inline bool SaysNothing(const SocketFacts& value) {
   return SaysNothing(value.bound_file) || value.peer_inode == 0;
 }

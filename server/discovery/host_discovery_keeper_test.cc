@@ -83,6 +83,31 @@ TEST_F(KeeperDiscoveryTest, SeesTheKeeperAndWhatIsBehindIt) {
   EXPECT_THAT(fake_.Actions(), ElementsAre());
 }
 
+TEST_F(KeeperDiscoveryTest, SeesHowTheBackEndBehindItRuns) {
+  const BackEndFacts& seen = Observe();
+  EXPECT_EQ(seen.descriptors.value, (DescriptorFacts{1, 1024})) << "the keeper has two";
+  EXPECT_TRUE(seen.ids.known()) << seen.ids.detail;
+  EXPECT_TRUE(seen.submounts.known()) << seen.submounts.detail;
+  EXPECT_TRUE(seen.file_handles.known()) << seen.file_handles.detail;
+  EXPECT_TRUE(seen.open_files.known()) << seen.open_files.detail;
+  EXPECT_TRUE(seen.security_label.known()) << seen.security_label.detail;
+}
+
+TEST_F(KeeperDiscoveryTest, SeesThatTheBackEndBehindItIsFrozen) {
+  SetFrozen("back-end", true);
+  const BackEndFacts& seen = Observe();
+  EXPECT_EQ(seen.process_state.value, ProcessState::kRunning);
+  EXPECT_EQ(seen.kept.value->state, ProcessState::kFrozen);
+}
+
+TEST_F(KeeperDiscoveryTest, ABackEndBehindItOfUnknownStateIsUnknownWithTheReason) {
+  Write("200/cgroup", "0::/elsewhere\n");
+  const BackEndFacts& seen = Observe();
+  EXPECT_FALSE(seen.kept.known());
+  EXPECT_THAT(seen.kept.detail, HasSubstr("whether it is frozen"));
+  EXPECT_TRUE(seen.share.known());
+}
+
 TEST_F(KeeperDiscoveryTest, TheKeeperServesAndNotTheChildThatInheritedItsSocket) {
   AddProcess(201, kKeeper, {"virtiofsd"}, dir_ + "/virtiofsd", {kServer});
   EXPECT_EQ(Observe().process.value, (ProcessId{kKeeper, 500}));

@@ -117,6 +117,48 @@ TEST_F(LiveTest, SeesTheBackEndBehindTheConnection) {
   EXPECT_EQ(vm.started_paused.value, false);
 }
 
+// What is only of interest when the rest fits.
+TEST_F(LiveTest, SeesHowTheBackEndRuns) {
+  VmFacts vm = Vm();
+  discovery_.ObserveBackEnds(vm, absl::Now() + absl::Seconds(60));
+  const BackEndFacts& seen = vm.devices.value->front().back_end;
+  EXPECT_TRUE(seen.file_handles.known()) << seen.file_handles.detail;
+  ASSERT_TRUE(seen.submounts.known()) << seen.submounts.detail;
+  EXPECT_TRUE(seen.submounts.value->empty());
+  ASSERT_TRUE(seen.ids.known()) << seen.ids.detail;
+  EXPECT_EQ(seen.ids.value->at("uid"), absl::StrCat(geteuid()));
+  EXPECT_FALSE(seen.ids.value->at("gid_map").empty());
+  EXPECT_TRUE(seen.security_label.known()) << seen.security_label.detail;
+  ASSERT_TRUE(seen.descriptors.known()) << seen.descriptors.detail;
+  EXPECT_GE(seen.descriptors.value->open, 1u);
+  EXPECT_GE(seen.descriptors.value->limit, seen.descriptors.value->open);
+  ASSERT_TRUE(seen.open_files.known()) << seen.open_files.detail;
+  EXPECT_EQ(seen.open_files.value->deleted, 0u);
+}
+
+TEST_F(LiveTest, SeesAFileThatIsDeletedWhileTheBackEndHasItOpen) {
+  kill(back_end_, SIGKILL);
+  waitpid(back_end_, nullptr, 0);
+  close(client_);
+  client_ = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_un address = {AF_UNIX, {}};
+  memcpy(address.sun_path, path_.c_str(), path_.size());
+  ASSERT_EQ(connect(client_, reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
+  // Inherited by the back-end.
+  const std::string file = dir_ + "/share/scratch";
+  const int fd = open(file.c_str(), O_CREAT | O_RDWR, 0600);
+  ASSERT_GE(fd, 0);
+  StartBackEnd();
+  close(fd);
+  ASSERT_EQ(unlink(file.c_str()), 0);
+  VmFacts vm = Vm();
+  discovery_.ObserveBackEnds(vm, absl::Now() + absl::Seconds(60));
+  const BackEndFacts& seen = vm.devices.value->front().back_end;
+  ASSERT_TRUE(seen.open_files.known()) << seen.open_files.detail;
+  EXPECT_EQ(seen.open_files.value->deleted, 1u);
+  EXPECT_EQ(seen.open_files.value->deleted_example, "scratch");
+}
+
 TEST_F(LiveTest, SeesThatTheExecutableWasReplaced) {
   fs::remove(dir_ + "/virtiofsd");
   VmFacts vm = Vm();

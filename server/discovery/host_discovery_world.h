@@ -76,6 +76,10 @@ class HostDiscoveryTest : public ::testing::Test {
                {kServer});
     SetRoot(kBackEnd, dir_ + "/share");
     const uint64_t mount = LookAt(dir_ + "/share")->mount_id.value();
+    Write("self/cgroup", "0::/vufd\n");
+    Write("self/mountinfo", absl::StrCat("1 0 0:1 / ", dir_, "/cgroup rw - cgroup2 cgroup2 rw\n"));
+    SetFrozen("back-end", false);
+    Write("200/cgroup", "0::/back-end\n");
     Write("200/mountinfo", absl::StrCat(mount, " 1 8:1 / / ro - ext4 /dev/vda1 rw\n"));
     table_->rows = std::vector<UnixSocket>{Row(kClient, kServer),
                                            Row(kServer, kClient, path_, LowBits(socket_file_))};
@@ -108,6 +112,12 @@ class HostDiscoveryTest : public ::testing::Test {
     Write(absl::StrCat(pid, "/stat"), absl::StrCat(pid, " (x) ", state, " ", parent,
                                                    " 1 1 0 -1 1 1 0 0 0 3 4 0 0 20 0 2 0 ", start));
   }
+  void SetFrozen(const std::string& cgroup, bool frozen) {
+    const std::string at = absl::StrCat(dir_, "/cgroup/", cgroup);
+    fs::create_directories(at);
+    std::ofstream(at + "/cgroup.controllers") << "";
+    std::ofstream(at + "/cgroup.freeze") << (frozen ? "1\n" : "0\n");
+  }
   void SetRoot(int pid, const std::string& root) {
     const std::string link = absl::StrCat(dir_, "/proc/", pid, "/root");
     unlink(link.c_str());
@@ -120,7 +130,13 @@ class HostDiscoveryTest : public ::testing::Test {
     SetStat(pid, parent);
     SetRoot(pid, "/");
     Write(absl::StrCat(pid, "/cmdline"), absl::StrJoin(arguments, std::string(1, '\0')));
-    Write(absl::StrCat(pid, "/status"), "CapEff:\t00000000000000df\n");
+    Write(absl::StrCat(pid, "/status"),
+          "Uid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nCapEff:\t00000000000000df\n");
+    Write(absl::StrCat(pid, "/cgroup"), "0::/vufd\n");
+    Write(absl::StrCat(pid, "/limits"), "Max open files            1024       4096       files\n");
+    for (const char* map : {"/uid_map", "/gid_map"}) {
+      Write(absl::StrCat(pid, map), "         0          0 4294967295\n");
+    }
     ASSERT_EQ(symlink(exe.c_str(), (proc + "/exe").c_str()), 0);
     ASSERT_EQ(symlink(dir_.c_str(), (proc + "/cwd").c_str()), 0);
     for (const uint64_t inode : sockets) {

@@ -26,6 +26,22 @@ void Hide(const std::string& why, BackEndFacts& facts) {
   facts.share = Unknown<ShareId>(why);
   facts.features = Unknown<std::set<std::string>>("vuf-keeper has none of its own");
   facts.effective_capabilities = Unknown<uint64_t>("vuf-keeper opens no file of the share");
+  facts.file_handles = Unknown<bool>(why);
+  facts.submounts = Unknown<std::set<std::string>>(why);
+  facts.ids = Unknown<ProcessIds>(why);
+  facts.security_label = Unknown<std::string>(why);
+  facts.descriptors = Unknown<DescriptorFacts>(why);
+  facts.open_files = Unknown<OpenFileFacts>(why);
+}
+
+// Whose process and executable are known.
+Evidence<KeptBackEnd> KeptOf(const BackEndFacts& behind, const std::string& detail) {
+  if (!behind.process_state.known()) {
+    return Unknown<KeptBackEnd>(behind.process_state.detail, behind.process_state.source);
+  }
+  return Known(
+      KeptBackEnd{*behind.process.value, *behind.process_state.value, *behind.executable.value},
+      Source::kSockDiag, behind.process.observed_at, detail);
 }
 
 }  // namespace
@@ -133,11 +149,13 @@ void KeeperObserver::ObserveKept(const absl::StatusOr<uint64_t>& socket,
   Hide("", facts);
   facts.options = behind.options;
   facts.share = behind.share;
-  facts.kept = Known(KeptBackEnd{*behind.process.value,
-                                 behind.process_state.value.value_or(ProcessState::kUnknown),
-                                 *behind.executable.value},
-                     Source::kSockDiag, behind.process.observed_at,
-                     absl::StrCat("process ", *pid, ", peer socket ", *socket));
+  facts.file_handles = behind.file_handles;
+  facts.submounts = behind.submounts;
+  facts.ids = behind.ids;
+  facts.security_label = behind.security_label;
+  facts.descriptors = behind.descriptors;
+  facts.open_files = behind.open_files;
+  facts.kept = KeptOf(behind, absl::StrCat("process ", *pid, ", peer socket ", *socket));
 }
 
 void KeeperObserver::Observe(const std::vector<BackEndFacts*>& back_ends, const SocketView& view,

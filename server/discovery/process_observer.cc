@@ -7,18 +7,12 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "server/discovery/back_end_options.h"
+#include "server/discovery/freezer.h"
+#include "server/discovery/open_files.h"
+#include "server/discovery/to_evidence.h"
 
 namespace vuf {
 namespace {
-
-template <typename T>
-Evidence<T> ToEvidence(absl::StatusOr<T> value, Source source, absl::Time at,
-                       const std::string& detail) {
-  if (!value.ok()) {
-    return Unknown<T>(absl::StrCat(detail, ": ", value.status().message()), source);
-  }
-  return Known(*std::move(value), source, at, detail);
-}
 
 Evidence<ProcessState> StateOf(char letter, absl::Time at, const std::string& detail) {
   ProcessState state = ProcessState::kUnknown;
@@ -47,12 +41,17 @@ Evidence<ProcessState> StateOf(char letter, absl::Time at, const std::string& de
   return Known(state, Source::kProcfs, at, detail);
 }
 
-absl::StatusOr<Mount> FindMount(const absl::StatusOr<std::vector<Mount>>& mounts, uint64_t id) {
-  if (!mounts.ok()) return mounts.status();
-  for (const Mount& mount : *mounts) {
-    if (mount.id == id) return mount;
+// A frozen process looks like one that sleeps.
+Evidence<ProcessState> StateOf(const ProcStat& stat, const absl::StatusOr<bool>& frozen,
+                               absl::Time at, const std::string& who) {
+  Evidence<ProcessState> state = StateOf(stat.state, at, who);
+  if (!state.known() || state.value == ProcessState::kZombie) return state;
+  if (!frozen.ok()) {
+    return Unknown<ProcessState>(
+        absl::StrCat(who, ", whether it is frozen: ", frozen.status().message()), Source::kProcfs);
   }
-  return absl::NotFoundError(absl::StrCat("mount ", id, " is not in mountinfo"));
+  if (*frozen) state.value = ProcessState::kFrozen;
+  return state;
 }
 
 }  // namespace
@@ -69,6 +68,12 @@ void ForgetProcess(const std::string& why, BackEndFacts& facts) {
   facts.features = Unknown<std::set<std::string>>(why);
   facts.effective_capabilities = Unknown<uint64_t>(why);
   facts.share = Unknown<ShareId>(why);
+  facts.file_handles = Unknown<bool>(why);
+  facts.submounts = Unknown<std::set<std::string>>(why);
+  facts.ids = Unknown<ProcessIds>(why);
+  facts.security_label = Unknown<std::string>(why);
+  facts.descriptors = Unknown<DescriptorFacts>(why);
+  facts.open_files = Unknown<OpenFileFacts>(why);
   facts.keeper = Unknown<KeeperFacts>(why);
   facts.kept = Unknown<KeptBackEnd>(why);
 }
@@ -86,15 +91,18 @@ void ProcessObserver::Observe(int pid, absl::Time deadline, BackEndFacts& facts)
     return;
   }
   facts.process = Known(ProcessId{pid, before->start_ticks}, Source::kProcfs, now, who);
-  facts.process_state = StateOf(before->state, now, who);
+  facts.process_state = StateOf(*before, IsFrozen(*procfs_, pid), now, who);
   const absl::StatusOr<ProcStatus> status = procfs_->Status(pid);
   facts.effective_capabilities =
       ToEvidence(status.ok() ? absl::StatusOr<uint64_t>(status->effective_capabilities)
                              : absl::StatusOr<uint64_t>(status.status()),
                  Source::kProcfs, now, who);
+  facts.ids = ToEvidence(Ids(pid, status), Source::kProcfs, now, who);
+  facts.security_label = ToEvidence(procfs_->SecurityLabel(pid), Source::kProcfs, now, who);
+  facts.descriptors = ToEvidence(Descriptors(pid, deadline), Source::kProcfs, now, who);
   ObserveExecutable(pid, deadline, facts);
   ObserveOptions(pid, facts);
-  facts.share = ToEvidence(Share(pid, facts), Source::kFileSystem, now, who);
+  share_observer_.Observe(pid, deadline, facts);
   // Last: all of the above is about one process only if it is still the same one.
   const absl::StatusOr<ProcStat> after = procfs_->Stat(pid);
   if (!after.ok() || after->start_ticks != before->start_ticks) {
@@ -152,35 +160,26 @@ void ProcessObserver::ObserveOptions(int pid, BackEndFacts& facts) const {
   }
 }
 
-absl::StatusOr<ShareId> ProcessObserver::Share(int pid, const BackEndFacts& facts) const {
-  if (!facts.kind.known()) {
-    return absl::FailedPreconditionError("only of a virtiofsd it is known what it shares");
+absl::StatusOr<ProcessIds> ProcessObserver::Ids(int pid,
+                                                const absl::StatusOr<ProcStatus>& status) const {
+  if (!status.ok()) return status.status();
+  if (status->uid.empty() || status->gid.empty()) {
+    return absl::InvalidArgumentError("its status has no readable Uid and Gid");
   }
-  if (!facts.options.known()) return absl::FailedPreconditionError("its options are unknown");
-  const BackEndOptions& options = *facts.options.value;
-  const auto option = [&options](const std::string& name) {
-    const auto it = options.find(name);
-    return it == options.end() ? std::string() : it->second;
-  };
-  const std::string sandbox = option("sandbox");
-  const bool confined = sandbox == "namespace" || sandbox == "chroot";
-  if (!confined && (sandbox != "none" || option("shared-dir").empty())) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("sandbox \"", sandbox, "\" does not tell where its shared directory is"));
-  }
-  const absl::StatusOr<FileSighting> root =
-      procfs_->Look(pid, confined ? "/" : option("shared-dir"));
-  if (!root.ok()) return root.status();
-  const absl::StatusOr<FileSighting> own_root = LookAt("/");
-  if (confined && own_root.ok() && own_root->file == root->file && option("shared-dir") != "/") {
-    return absl::FailedPreconditionError("it is not in its sandbox, so its root is not the share");
-  }
-  if (!root->mount_id) return absl::UnimplementedError("this kernel does not tell mount ids");
-  absl::StatusOr<Mount> mount = FindMount(procfs_->Mounts(pid), *root->mount_id);
-  // After a plain chroot the process itself does not see the mount it is on; vufd may.
-  if (!mount.ok()) mount = FindMount(procfs_->OwnMounts(), *root->mount_id);
-  if (!mount.ok()) return mount.status();
-  return ShareId{root->file, mount->file_system, mount->source, mount->read_only};
+  const absl::StatusOr<std::string> uid_map = procfs_->IdMap(pid, "uid_map");
+  if (!uid_map.ok()) return uid_map.status();
+  const absl::StatusOr<std::string> gid_map = procfs_->IdMap(pid, "gid_map");
+  if (!gid_map.ok()) return gid_map.status();
+  return ProcessIds{
+      {"uid", status->uid}, {"gid", status->gid}, {"uid_map", *uid_map}, {"gid_map", *gid_map}};
+}
+
+absl::StatusOr<DescriptorFacts> ProcessObserver::Descriptors(int pid, absl::Time deadline) const {
+  const absl::StatusOr<uint64_t> limit = procfs_->OpenFilesLimit(pid);
+  if (!limit.ok()) return limit.status();
+  const absl::StatusOr<uint64_t> open = CountDescriptors(*procfs_, pid, deadline);
+  if (!open.ok()) return open.status();
+  return DescriptorFacts{*open, *limit};
 }
 
 absl::StatusOr<int> ProcessObserver::ServingProcess(const std::vector<int>& pids) const {

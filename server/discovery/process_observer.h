@@ -11,6 +11,7 @@
 #include "server/base/clock.h"
 #include "server/discovery/executable.h"
 #include "server/discovery/procfs.h"
+#include "server/discovery/share_observer.h"
 #include "server/model/back_end.h"
 
 namespace vuf {
@@ -24,7 +25,7 @@ bool IsKeeper(absl::string_view executable);
 class ProcessObserver {
  public:
   ProcessObserver(const Procfs* procfs, ExecutableInspector* inspector, const Clock* clock)
-      : procfs_(procfs), inspector_(inspector), clock_(clock) {}
+      : procfs_(procfs), inspector_(inspector), clock_(clock), share_observer_(procfs, clock) {}
 
   // Fills what the process says; `socket`, `front_ends` and `profile_modes` are left to others.
   // When the process ends or another one gets its pid meanwhile, everything is unknown.
@@ -38,11 +39,13 @@ class ProcessObserver {
  private:
   void ObserveExecutable(int pid, absl::Time deadline, BackEndFacts& facts) const;
   void ObserveOptions(int pid, BackEndFacts& facts) const;
-  absl::StatusOr<ShareId> Share(int pid, const BackEndFacts& facts) const;
+  absl::StatusOr<ProcessIds> Ids(int pid, const absl::StatusOr<ProcStatus>& status) const;
+  absl::StatusOr<DescriptorFacts> Descriptors(int pid, absl::Time deadline) const;
 
   const Procfs* const procfs_;
   ExecutableInspector* const inspector_;
   const Clock* const clock_;
+  const ShareObserver share_observer_;
 };
 
 }  // namespace vuf

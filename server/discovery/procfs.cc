@@ -1,75 +1,18 @@
 #include "server/discovery/procfs.h"
 
-#include <dirent.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include <cerrno>
-#include <memory>
 #include <utility>
 
 #include "absl/cleanup/cleanup.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "server/discovery/procfs_io.h"
 
 namespace vuf {
 namespace {
-
-// A command line can be megabytes long, and so can the mounts of a container host; beyond this
-// the file is not worth believing.
-constexpr size_t kMaxFile = 4 << 20;
-constexpr size_t kMaxLink = 4096;
-constexpr size_t kMaxEntries = 1 << 20;
-
-absl::Status ErrnoStatus(absl::string_view what, const std::string& path) {
-  return absl::ErrnoToStatus(errno, absl::StrCat(what, " ", path));
-}
-
-absl::StatusOr<std::string> ReadFile(const std::string& path) {
-  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY);
-  if (fd < 0) return ErrnoStatus("open", path);
-  const auto close_fd = absl::MakeCleanup([fd] { close(fd); });
-  std::string text;
-  char buffer[16384];
-  while (true) {
-    const ssize_t n = read(fd, buffer, sizeof(buffer));
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return ErrnoStatus("read", path);
-    if (n == 0) return text;
-    text.append(buffer, n);
-    if (text.size() > kMaxFile) {
-      return absl::ResourceExhaustedError(absl::StrCat(path, " is longer than ", kMaxFile));
-    }
-  }
-}
-
-absl::StatusOr<std::string> ReadLinkAt(int directory, const std::string& path) {
-  char buffer[kMaxLink];
-  const ssize_t n = readlinkat(directory, path.c_str(), buffer, sizeof(buffer));
-  if (n < 0) return ErrnoStatus("readlink", path);
-  if (n == sizeof(buffer)) return absl::ResourceExhaustedError("the link is too long: " + path);
-  return std::string(buffer, n);
-}
-
-// Calls `visit` with the directory's descriptor and each name that is a number.
-template <typename Visit>
-absl::Status ForEachNumber(const std::string& path, Visit visit) {
-  DIR* const directory = opendir(path.c_str());
-  if (directory == nullptr) return ErrnoStatus("open", path);
-  const auto close_directory = absl::MakeCleanup([directory] { closedir(directory); });
-  for (size_t count = 0;; ++count) {
-    errno = 0;
-    const dirent* const entry = readdir(directory);
-    if (entry == nullptr) return errno == 0 ? absl::OkStatus() : ErrnoStatus("list", path);
-    if (count > kMaxEntries) return absl::ResourceExhaustedError("too many entries in " + path);
-    int number = 0;
-    if (absl::SimpleAtoi(entry->d_name, &number)) visit(dirfd(directory), number);
-  }
-}
 
 absl::StatusOr<FileSighting> StatDescriptor(int fd, const std::string& name) {
   struct statx found;
@@ -83,14 +26,6 @@ absl::StatusOr<FileSighting> StatDescriptor(int fd, const std::string& name) {
   sighting.mode = found.stx_mode;
   if ((found.stx_mask & STATX_MNT_ID) != 0) sighting.mount_id = found.stx_mnt_id;
   return sighting;
-}
-
-// Opens `path` as if `root` were the root directory: symbolic links stay inside.
-int OpenInRoot(int root, const std::string& path) {
-  open_how how = {};
-  how.flags = O_PATH | O_CLOEXEC;
-  how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
-  return static_cast<int>(syscall(SYS_openat2, root, path.c_str(), &how, sizeof(how)));
 }
 
 }  // namespace
@@ -107,11 +42,11 @@ std::string Procfs::PathOf(int pid, absl::string_view file) const {
 }
 
 absl::StatusOr<std::string> Procfs::Read(int pid, absl::string_view file) const {
-  return ReadFile(PathOf(pid, file));
+  return ReadSmallFile(PathOf(pid, file));
 }
 
 absl::StatusOr<std::string> Procfs::BootId() const {
-  absl::StatusOr<std::string> text = ReadFile(root_ + "/sys/kernel/random/boot_id");
+  absl::StatusOr<std::string> text = ReadSmallFile(root_ + "/sys/kernel/random/boot_id");
   if (!text.ok()) return text.status();
   return ParseBootId(*text);
 }
@@ -160,7 +95,7 @@ absl::StatusOr<std::vector<Mount>> Procfs::Mounts(int pid) const {
 }
 
 absl::StatusOr<std::vector<Mount>> Procfs::OwnMounts() const {
-  absl::StatusOr<std::string> text = ReadFile(root_ + "/self/mountinfo");
+  absl::StatusOr<std::string> text = ReadSmallFile(root_ + "/self/mountinfo");
   if (!text.ok()) return text.status();
   return ParseMountInfo(*text);
 }
@@ -203,7 +138,7 @@ absl::StatusOr<bool> Procfs::SeesOwnFiles(int pid) const {
   return root->file == own_root->file;
 }
 
-absl::StatusOr<FileSighting> Procfs::Look(int pid, const std::string& path) const {
+absl::StatusOr<int> Procfs::Open(int pid, const std::string& path) const {
   const bool absolute = !path.empty() && path[0] == '/';
   const std::string start = PathOf(pid, absolute ? "root" : "cwd");
   const int directory = open(start.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -212,8 +147,68 @@ absl::StatusOr<FileSighting> Procfs::Look(int pid, const std::string& path) cons
   const int fd =
       absolute ? OpenInRoot(directory, path) : openat(directory, path.c_str(), O_PATH | O_CLOEXEC);
   if (fd < 0) return ErrnoStatus("look at", absl::StrCat(path, " of process ", pid));
-  const auto close_fd = absl::MakeCleanup([fd] { close(fd); });
-  return StatDescriptor(fd, path);
+  return fd;
+}
+
+absl::StatusOr<FileSighting> Procfs::Look(int pid, const std::string& path) const {
+  const absl::StatusOr<int> fd = Open(pid, path);
+  if (!fd.ok()) return fd.status();
+  const auto close_fd = absl::MakeCleanup([fd = *fd] { close(fd); });
+  return StatDescriptor(*fd, path);
+}
+
+absl::StatusOr<std::string> Procfs::RealPath(int pid, const std::string& path) const {
+  const absl::StatusOr<int> fd = Open(pid, path);
+  if (!fd.ok()) return fd.status();
+  const auto close_fd = absl::MakeCleanup([fd = *fd] { close(fd); });
+  return ReadLinkAt(AT_FDCWD, absl::StrCat("/proc/self/fd/", *fd));
+}
+
+absl::StatusOr<bool> Procfs::HasFileHandles(int pid, const std::string& path) const {
+  const absl::StatusOr<int> fd = Open(pid, path);
+  if (!fd.ok()) return fd.status();
+  const auto close_fd = absl::MakeCleanup([fd = *fd] { close(fd); });
+  // MAX_HANDLE_SZ is also what virtiofsd has room for.
+  alignas(file_handle) char buffer[sizeof(file_handle) + MAX_HANDLE_SZ];
+  auto* const handle = reinterpret_cast<file_handle*>(buffer);
+  handle->handle_bytes = MAX_HANDLE_SZ;
+  int mount = 0;
+  if (name_to_handle_at(*fd, "", handle, &mount, AT_EMPTY_PATH) == 0) return true;
+  if (errno == EOPNOTSUPP || errno == EOVERFLOW) return false;
+  return ErrnoStatus("ask for a handle of", path);
+}
+
+absl::StatusOr<std::vector<Cgroup>> Procfs::Cgroups(int pid) const {
+  absl::StatusOr<std::string> text = Read(pid, "cgroup");
+  if (!text.ok()) return text.status();
+  return ParseCgroups(*text);
+}
+
+absl::StatusOr<std::vector<Cgroup>> Procfs::OwnCgroups() const {
+  absl::StatusOr<std::string> text = ReadSmallFile(root_ + "/self/cgroup");
+  if (!text.ok()) return text.status();
+  return ParseCgroups(*text);
+}
+
+absl::StatusOr<uint64_t> Procfs::OpenFilesLimit(int pid) const {
+  absl::StatusOr<std::string> text = Read(pid, "limits");
+  if (!text.ok()) return text.status();
+  return ParseOpenFilesLimit(*text);
+}
+
+absl::StatusOr<std::string> Procfs::IdMap(int pid, absl::string_view file) const {
+  absl::StatusOr<std::string> text = Read(pid, file);
+  if (!text.ok()) return text.status();
+  return ParseIdMap(*text);
+}
+
+absl::StatusOr<std::string> Procfs::SecurityLabel(int pid) const {
+  absl::StatusOr<std::string> text = Read(pid, "attr/current");
+  // What a kernel says that has no security module.
+  if (absl::IsNotFound(text.status()) || absl::IsInvalidArgument(text.status())) return "";
+  if (!text.ok()) return text.status();
+  // SELinux ends it with a NUL, AppArmor with a newline.
+  return text->substr(0, text->find_first_of(std::string("\0\n", 2)));
 }
 
 }  // namespace vuf

@@ -26,6 +26,9 @@ struct ProcStat {
 // /proc/PID/status, reduced.
 struct ProcStatus {
   uint64_t effective_capabilities = 0;
+  // Effective ids as text; empty when they are not there.
+  std::string uid;
+  std::string gid;
   // The pid in each nested pid namespace, outermost first.
   std::vector<int> namespace_pids;
 };
@@ -35,11 +38,22 @@ struct Mount {
   uint64_t id = 0;
   // As stat(2) encodes it. The superblock's: on btrfs not what stat says of a file.
   uint64_t device = 0;
+  // The directory of the file system that is mounted: another one than "/" for bind mounts.
+  std::string root;
   std::string mount_point;
   // Of the mount or of the superblock.
   bool read_only = false;
   std::string file_system;
   std::string source;
+  // The superblock's, for example "rw,freezer".
+  std::string options;
+};
+
+// One line of /proc/PID/cgroup.
+struct Cgroup {
+  // Of version 1, for example "cpu,cpuacct"; empty: the hierarchy of version 2.
+  std::string controllers;
+  std::string path;
 };
 
 struct ExeLink {
@@ -52,6 +66,11 @@ absl::StatusOr<ProcStat> ParseStat(absl::string_view text);
 std::vector<std::string> ParseCmdline(absl::string_view text);
 absl::StatusOr<ProcStatus> ParseStatus(absl::string_view text);
 absl::StatusOr<std::vector<Mount>> ParseMountInfo(absl::string_view text);
+absl::StatusOr<std::vector<Cgroup>> ParseCgroups(absl::string_view text);
+// The soft limit on open files; the largest number for "unlimited".
+absl::StatusOr<uint64_t> ParseOpenFilesLimit(absl::string_view text);
+// A uid_map or gid_map with single spaces, and lines separated by "; ".
+absl::StatusOr<std::string> ParseIdMap(absl::string_view text);
 ExeLink ParseExeLink(absl::string_view target);
 // The inode of "socket:[N]"; nothing for other links.
 std::optional<uint64_t> ParseSocketLink(absl::string_view target);
@@ -94,12 +113,28 @@ class Procfs {
   // directory. Never opens the file itself.
   absl::StatusOr<FileSighting> Look(int pid, const std::string& path) const;
 
+  // The same file's path without symbolic links, in the form in which vufd reads the links below
+  // /proc/PID/fd.
+  absl::StatusOr<std::string> RealPath(int pid, const std::string& path) const;
+  // Whether the file system of the same file gives out handles to reopen files by.
+  absl::StatusOr<bool> HasFileHandles(int pid, const std::string& path) const;
+
+  absl::StatusOr<std::vector<Cgroup>> Cgroups(int pid) const;
+  absl::StatusOr<std::vector<Cgroup>> OwnCgroups() const;
+  absl::StatusOr<uint64_t> OpenFilesLimit(int pid) const;
+  // `file`: "uid_map" or "gid_map".
+  absl::StatusOr<std::string> IdMap(int pid, absl::string_view file) const;
+  // SELinux context or AppArmor profile; empty: none.
+  absl::StatusOr<std::string> SecurityLabel(int pid) const;
+
   // Whether a path means the same to the process as to vufd: same mount namespace, same root.
   absl::StatusOr<bool> SeesOwnFiles(int pid) const;
 
   std::string PathOf(int pid, absl::string_view file) const;
 
  private:
+  // The file at `path` as Look sees it: O_PATH, to be closed.
+  absl::StatusOr<int> Open(int pid, const std::string& path) const;
   absl::StatusOr<std::string> Read(int pid, absl::string_view file) const;
 
   std::string root_;

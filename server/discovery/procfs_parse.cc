@@ -1,5 +1,6 @@
 #include <sys/sysmacros.h>
 
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -7,6 +8,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "server/discovery/procfs.h"
@@ -52,11 +54,19 @@ std::optional<Mount> ParseMount(absl::string_view line) {
     return std::nullopt;
   }
   mount.device = makedev(major, minor);
+  mount.root = Unescape(fields[3]);
   mount.mount_point = Unescape(fields[4]);
   mount.read_only = HasOption(fields[5], "ro") || HasOption(fields[dash + 3], "ro");
   mount.file_system = Unescape(fields[dash + 1]);
   mount.source = Unescape(fields[dash + 2]);
+  mount.options = std::string(fields[dash + 3]);
   return mount;
+}
+
+// "Uid:\treal\teffective\tsaved\tfile system"
+std::string EffectiveId(absl::string_view line) {
+  const std::vector<absl::string_view> ids = absl::StrSplit(line, '\t', absl::SkipWhitespace());
+  return ids.size() == 4 ? std::string(ids[1]) : "";
 }
 
 bool IsBootIdChar(char c) { return absl::ascii_isxdigit(c) || c == '-'; }
@@ -98,6 +108,10 @@ absl::StatusOr<ProcStatus> ParseStatus(absl::string_view text) {
     if (absl::ConsumePrefix(&line, "CapEff:")) {
       const std::string hex(absl::StripAsciiWhitespace(line));
       has_capabilities = absl::SimpleHexAtoi(hex, &status.effective_capabilities);
+    } else if (absl::ConsumePrefix(&line, "Uid:")) {
+      status.uid = EffectiveId(line);
+    } else if (absl::ConsumePrefix(&line, "Gid:")) {
+      status.gid = EffectiveId(line);
     } else if (absl::ConsumePrefix(&line, "NSpid:")) {
       for (const absl::string_view field : absl::StrSplit(line, '\t', absl::SkipWhitespace())) {
         int pid = 0;
@@ -122,6 +136,41 @@ absl::StatusOr<std::vector<Mount>> ParseMountInfo(absl::string_view text) {
     mounts.push_back(*std::move(mount));
   }
   return mounts;
+}
+
+// "6:freezer:/a/b", and "0::/a/b" for version 2.
+absl::StatusOr<std::vector<Cgroup>> ParseCgroups(absl::string_view text) {
+  std::vector<Cgroup> cgroups;
+  for (const absl::string_view line : absl::StrSplit(text, '\n', absl::SkipEmpty())) {
+    const std::vector<std::string> fields = absl::StrSplit(line, absl::MaxSplits(':', 2));
+    if (fields.size() != 3 || fields[2].empty() || fields[2][0] != '/') {
+      return absl::InvalidArgumentError(absl::StrCat("cgroup has an unreadable line: ", line));
+    }
+    cgroups.push_back({fields[1], fields[2]});
+  }
+  return cgroups;
+}
+
+absl::StatusOr<uint64_t> ParseOpenFilesLimit(absl::string_view text) {
+  for (absl::string_view line : absl::StrSplit(text, '\n')) {
+    if (!absl::ConsumePrefix(&line, "Max open files ")) continue;
+    const std::vector<absl::string_view> fields = absl::StrSplit(line, ' ', absl::SkipEmpty());
+    uint64_t limit = 0;
+    if (fields.empty()) break;
+    if (fields[0] == "unlimited") return std::numeric_limits<uint64_t>::max();
+    if (!absl::SimpleAtoi(fields[0], &limit)) break;
+    return limit;
+  }
+  return absl::InvalidArgumentError("limits has no readable \"Max open files\"");
+}
+
+absl::StatusOr<std::string> ParseIdMap(absl::string_view text) {
+  std::vector<std::string> lines;
+  for (const absl::string_view line : absl::StrSplit(text, '\n', absl::SkipWhitespace())) {
+    lines.push_back(absl::StrJoin(absl::StrSplit(line, ' ', absl::SkipWhitespace()), " "));
+  }
+  if (lines.empty()) return absl::InvalidArgumentError("the id map is empty");
+  return absl::StrJoin(lines, "; ");
 }
 
 ExeLink ParseExeLink(absl::string_view target) {

@@ -64,6 +64,48 @@ TEST(ParseStatusTest, ReadsCapabilitiesAndPids) {
   EXPECT_FALSE(ParseStatus("CapEff:\txyz\n").ok());
 }
 
+TEST(ParseStatusTest, ReadsEffectiveIds) {
+  const auto status =
+      ParseStatus("Uid:\t1\t2\t3\t4\nGid:\t5\t6\t7\t8\nCapEff:\t0000000000000000\n");
+  ASSERT_TRUE(status.ok()) << status.status();
+  EXPECT_EQ(status->uid, "2");
+  EXPECT_EQ(status->gid, "6");
+  EXPECT_EQ(ParseStatus("Uid:\t1\nCapEff:\t0\n")->uid, "");
+}
+
+TEST(ParseCgroupsTest, ReadsBothVersions) {
+  const auto cgroups = ParseCgroups("6:freezer:/a:b\n1:name=systemd:/x y\n0::/\n");
+  ASSERT_TRUE(cgroups.ok()) << cgroups.status();
+  ASSERT_EQ(cgroups->size(), 3u);
+  EXPECT_EQ((*cgroups)[0].controllers, "freezer");
+  EXPECT_EQ((*cgroups)[0].path, "/a:b");
+  EXPECT_EQ((*cgroups)[1].path, "/x y");
+  EXPECT_EQ((*cgroups)[2].controllers, "");
+  for (const char* const bad : {"0:/", "6:freezer:", "6:freezer:a", "nonsense"}) {
+    EXPECT_FALSE(ParseCgroups(bad).ok()) << bad;
+  }
+}
+
+TEST(ParseLimitsTest, ReadsTheSoftLimitOnOpenFiles) {
+  EXPECT_EQ(ParseOpenFilesLimit("Limit  Soft  Hard  Units\n"
+                                "Max processes             1     2     processes\n"
+                                "Max open files            1024                 524288     files\n")
+                .value(),
+            1024u);
+  EXPECT_EQ(ParseOpenFilesLimit("Max open files  unlimited unlimited files\n").value(), UINT64_MAX);
+  for (const char* const bad : {"", "Max open files  \n", "Max open files  many 1 files\n"}) {
+    EXPECT_FALSE(ParseOpenFilesLimit(bad).ok()) << bad;
+  }
+}
+
+TEST(ParseIdMapTest, SpacesDoNotMatter) {
+  EXPECT_EQ(
+      ParseIdMap("         0       1000          1\n         1     100000      65536\n").value(),
+      "0 1000 1; 1 100000 65536");
+  EXPECT_FALSE(ParseIdMap("").ok());
+  EXPECT_FALSE(ParseIdMap("\n").ok());
+}
+
 TEST(ParseMountInfoTest, ReadsMountsWithAndWithoutOptionalFields) {
   const auto mounts = ParseMountInfo(
       "36 35 98:0 /mnt1 /mnt\\0402 rw,noatime master:1 shared:2 - ext4 /dev/root rw,errors=x\n"
@@ -73,7 +115,9 @@ TEST(ParseMountInfoTest, ReadsMountsWithAndWithoutOptionalFields) {
   ASSERT_EQ(mounts->size(), 3u);
   EXPECT_EQ((*mounts)[0].id, 36u);
   EXPECT_EQ((*mounts)[0].device, makedev(98, 0));
+  EXPECT_EQ((*mounts)[0].root, "/mnt1");
   EXPECT_EQ((*mounts)[0].mount_point, "/mnt 2");
+  EXPECT_EQ((*mounts)[0].options, "rw,errors=x");
   EXPECT_EQ((*mounts)[0].file_system, "ext4");
   EXPECT_FALSE((*mounts)[0].read_only);
   EXPECT_EQ((*mounts)[1].source, "server:/export");

@@ -24,8 +24,15 @@ enum class BackEndKind {
   kProfiled,  // matched by a profile of the operator's
 };
 
-// One-letter state of /proc/PID/stat, reduced to what matters here.
-enum class ProcessState { kUnknown = 0, kRunning, kStopped, kZombie, kUninterruptible };
+// One-letter state of /proc/PID/stat, reduced to what matters here; kFrozen is its control group's.
+enum class ProcessState {
+  kUnknown = 0,
+  kRunning,
+  kStopped,
+  kZombie,
+  kUninterruptible,
+  kFrozen,
+};
 
 // virtiofsd's options with the defaults of its version filled in; names are the long options
 // without dashes, flags have the value "true" or "false". Legacy `-o` options are translated.
@@ -41,6 +48,29 @@ struct ShareId {
   bool mount_read_only = false;
   bool operator==(const ShareId&) const = default;
 };
+
+// The descriptors of a process.
+struct DescriptorFacts {
+  uint64_t open = 0;
+  // How many it may have: its soft RLIMIT_NOFILE.
+  uint64_t limit = 0;
+  bool operator==(const DescriptorFacts&) const = default;
+};
+
+// What a back-end that hands over its files by their paths holds open below its share.
+struct OpenFileFacts {
+  // Descriptors that were looked at, whatever they lead to.
+  uint64_t looked_at = 0;
+  // Of files that have no name any more, and the last name of one of them.
+  uint64_t deleted = 0;
+  std::string deleted_example;
+  // Of files whose path is not UTF-8.
+  uint64_t not_utf8 = 0;
+  bool operator==(const OpenFileFacts&) const = default;
+};
+
+// Whom the kernel takes a process for: "uid" and "gid" (effective), "uid_map" and "gid_map".
+using ProcessIds = std::map<std::string, std::string>;
 
 // The socket that a front-end is connected to, from NETLINK_SOCK_DIAG.
 struct SocketFacts {
@@ -115,6 +145,16 @@ struct BackEndFacts {
   // Effective capabilities of the process (CapEff).
   Evidence<uint64_t> effective_capabilities;
   Evidence<ShareId> share;
+  // Whether the share's file system gives out handles to reopen files by: tried on its root.
+  Evidence<bool> file_handles;
+  // Mounts below the share as the back-end sees them: where, and what.
+  Evidence<std::set<std::string>> submounts;
+  Evidence<ProcessIds> ids;
+  // SELinux context or AppArmor profile; known and empty: none.
+  Evidence<std::string> security_label;
+  Evidence<DescriptorFacts> descriptors;
+  // Of a virtiofsd with --migration-mode=find-paths only.
+  Evidence<OpenFileFacts> open_files;
   // Front-ends connected to the endpoint's socket, as seen by sock_diag.
   Evidence<int> front_ends;
   // Modes that the matching profile says this back-end can do at all. "Known and empty" is: none.

@@ -35,6 +35,8 @@ struct FsDeviceFacts {
   // Entries per request ring as the guest's driver uses it; unknown until it does. `queue_size`
   // only echoes what was asked for: QEMU 10.0.13 says 128 and has 1024.
   Evidence<uint32_t> ring_size;
+  // The guest's driver has set up its rings and QEMU has started the back-end.
+  Evidence<bool> driver_running;
   // Empty string: not on PCI.
   Evidence<std::string> pci_address;
   Evidence<std::string> chardev_label;
@@ -83,6 +85,8 @@ struct VmFacts {
   Evidence<std::map<std::string, bool>> capabilities;
   // query-migrate-parameters.mode ("normal", "cpr-reboot", ...); known and empty: QEMU before 8.2.
   Evidence<std::string> migration_mode;
+  // query-migrate-parameters.tls-creds; known and empty: no TLS.
+  Evidence<std::string> tls_creds;
   Evidence<std::vector<MemoryBackendFacts>> memory_backends;
   // All vhost-user-fs devices; unknown when any enumeration failed.
   Evidence<std::vector<FsDeviceFacts>> devices;

@@ -120,7 +120,7 @@ TEST_F(PolicySetTest, HoldsAndLimitsOfAllCount) {
   a.hold = PolicyHold{"", "ann", "why", kNow + absl::Hours(1)};
   a.max_concurrent = 1;
   Policy b = MakePolicy("b", 2);
-  b.hold = PolicyHold{"", "bob", "because", absl::InfiniteFuture()};
+  b.hold = PolicyHold{"", "bob", "because", std::nullopt};
   b.max_concurrent = 5;
   Policy over = MakePolicy("over", 3);
   over.hold = PolicyHold{"", "eve", "was", kNow};

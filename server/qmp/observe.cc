@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "server/qmp/parse.h"
 #include "server/qmp/qmp_hypervisor.h"
@@ -89,6 +90,10 @@ void ReadMigration(const std::vector<QmpReply>& replies, absl::Time now, VmFacts
       ToEvidence(parameters.ok() ? absl::StatusOr<std::string>(parameters->mode.value_or(""))
                                  : parameters.status(),
                  now);
+  facts.tls_creds =
+      ToEvidence(Read(replies[kParameters], "query-migrate-parameters",
+                      [](const Json& v) { return ParseMember(v, "tls-creds", true); }),
+                 now);
 }
 
 void ReadMachine(const std::vector<QmpReply>& replies, absl::Time now, VmFacts& facts) {
@@ -120,6 +125,14 @@ absl::StatusOr<uint32_t> ParseRingSize(const Json& value) {
     return absl::FailedPreconditionError("the answer has no number of ring entries");
   }
   return ParseUint32(value["num"]);
+}
+
+// The same answer tells whether the driver runs; any other error tells nothing.
+absl::StatusOr<bool> ReadDriver(const QmpReply& reply) {
+  const absl::StatusOr<uint32_t> ring = Read(reply, kRingQuery, ParseRingSize);
+  if (ring.ok()) return true;
+  if (absl::StrContains(ring.status().message(), "has not started yet")) return false;
+  return ring.status();
 }
 
 // Both lists or nothing: a device that is not seen would not be judged.
@@ -252,6 +265,7 @@ absl::Status QmpHypervisor::ObserveDevices(std::vector<FsDeviceFacts>& devices,
                    : has_migration.ok() ? absl::StatusOr<std::string>(std::string())
                                         : has_migration.status(),
                    now);
+    device.driver_running = ToEvidence(ReadDriver(*next), now);
     device.ring_size = ToEvidence(Read(*next++, kRingQuery, ParseRingSize), now);
     device.chardev = FindChardev(device.chardev_label, chardevs, now);
   }

@@ -63,6 +63,7 @@ TEST_P(EveryQemu, IsFullyUnderstood) {
   EXPECT_EQ(facts.run_state.value, "prelaunch");
   EXPECT_EQ(facts.run_state.observed_at, clock_.Now());
   EXPECT_EQ(facts.migration_status.value, "");
+  EXPECT_EQ(facts.tls_creds.value, "");
   EXPECT_EQ(facts.capabilities.value->at("return-path"), false);
   EXPECT_EQ(facts.memory_backends.value,
             (std::vector<MemoryBackendFacts>{{"mem", uint64_t{128} << 20, true}}));
@@ -76,6 +77,7 @@ TEST_P(EveryQemu, IsFullyUnderstood) {
   EXPECT_EQ(named.request_queues.value, 1u);
   EXPECT_EQ(named.queue_size.value, 1024u);
   EXPECT_THAT(named.ring_size.detail, ::testing::HasSubstr("vhost device has not started yet"));
+  EXPECT_EQ(named.driver_running.value, false);
   EXPECT_EQ(named.pci_address.value, "01.0");
   EXPECT_EQ(named.chardev_label.value, "char0");
   EXPECT_EQ(named.migration_property.value, "");
@@ -117,6 +119,20 @@ TEST_F(ObserveTest, Qemu111) {
   EXPECT_EQ(facts.migration_mode.value, "normal");
   EXPECT_THAT(*facts.blocked_reasons.value, IsEmpty());
   EXPECT_EQ(facts.devices.value->at(0).chardev.value->socket_path, "/run/vm/fs0.sock");
+}
+
+TEST_F(ObserveTest, SeesADriverAndTls) {
+  Replay("10.0");
+  const std::string path = "/machine/peripheral/fs0/virtio-backend";
+  ReturnFor("x-query-virtio-vhost-queue-status", {{"path", path}, {"queue", 1}}, {{"num", 128}});
+  const std::string other = "/machine/peripheral-anon/device[0]/virtio-backend";
+  RefuseFor("x-query-virtio-vhost-queue-status", {{"path", other}, {"queue", 1}}, "no such thing");
+  ReturnFor("query-migrate-parameters", Json::object(), {{"mode", "normal"}, {"tls-creds", "t0"}});
+  const VmFacts facts = Observe();
+  EXPECT_EQ(facts.devices.value->at(0).driver_running.value, true);
+  EXPECT_EQ(facts.devices.value->at(0).ring_size.value, 128u);
+  EXPECT_FALSE(facts.devices.value->at(1).driver_running.known());
+  EXPECT_EQ(facts.tls_creds.value, "t0");
 }
 
 TEST_F(ObserveTest, ADeadBackEndIsDisconnected) {
@@ -180,6 +196,7 @@ TEST_F(ObserveTest, EveryRefusalMakesItsFactUnknownWithQemusWords) {
   EXPECT_THAT(facts.blocked_reasons.detail, HasSubstr("no query-migrate"));
   EXPECT_THAT(facts.capabilities.detail, HasSubstr("no query-migrate-capabilities"));
   EXPECT_THAT(facts.migration_mode.detail, HasSubstr("no query-migrate-parameters"));
+  EXPECT_THAT(facts.tls_creds.detail, HasSubstr("no query-migrate-parameters"));
   EXPECT_THAT(facts.machine_type.detail, HasSubstr("no type"));
   const FsDeviceFacts& device = facts.devices.value->at(0);
   EXPECT_THAT(device.tag.detail, HasSubstr("no tag"));

@@ -36,6 +36,12 @@ BackEndFacts SeenNow(BackEndFacts facts) {
   Stamp(facts.features, now);
   Stamp(facts.effective_capabilities, now);
   Stamp(facts.share, now);
+  Stamp(facts.file_handles, now);
+  Stamp(facts.submounts, now);
+  Stamp(facts.ids, now);
+  Stamp(facts.security_label, now);
+  Stamp(facts.descriptors, now);
+  Stamp(facts.open_files, now);
   Stamp(facts.front_ends, now);
   return facts;
 }

@@ -13,6 +13,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   (void)vuf::ParseStat(text);
   (void)vuf::ParseStatus(text);
   (void)vuf::ParseMountInfo(text);
+  (void)vuf::ParseCgroups(text);
+  (void)vuf::ParseOpenFilesLimit(text);
+  (void)vuf::ParseIdMap(text);
   (void)vuf::ParseExeLink(text);
   (void)vuf::ParseSocketLink(text);
   (void)vuf::ParseBootId(text);

@@ -67,6 +67,15 @@ BackEndFacts SafeBackEnd(Side side, int index) {
   back_end.effective_capabilities = Safe(uint64_t{0x00000000880000df}, Source::kProcfs);
   back_end.share = Safe(ShareId{{254, static_cast<uint64_t>(1000 + index)}, "ext4", "/dev/vda1"},
                         Source::kFileSystem);
+  back_end.file_handles = Safe(true, Source::kFileSystem);
+  back_end.submounts = Safe(std::set<std::string>{"cache: tmpfs, device 0:55"}, Source::kProcfs);
+  back_end.ids = Safe(
+      ProcessIds{
+          {"uid", "0"}, {"gid", "0"}, {"uid_map", "0 0 4294967295"}, {"gid_map", "0 0 4294967295"}},
+      Source::kProcfs);
+  back_end.security_label = Safe(std::string("virtiofsd (enforce)"), Source::kProcfs);
+  back_end.descriptors = Safe(DescriptorFacts{40, 1'000'000}, Source::kProcfs);
+  back_end.open_files = Safe(OpenFileFacts{40}, Source::kProcfs);
   back_end.front_ends = Safe(1, Source::kSockDiag);
   back_end.profile_modes =
       Safe(BackEndFacts::ProfileModes{false, true, "backEndProfiles/virtiofsd"}, Source::kProfile);
@@ -84,6 +93,7 @@ FsDeviceFacts SafeDevice(Side side, int index) {
   // QEMU says it once the driver runs, which it does not at the destination.
   device.ring_size = side == Side::kSource ? Qmp(uint32_t{128})
                                            : Unknown<uint32_t>("vhost device has not started yet");
+  device.driver_running = Qmp(side == Side::kSource);
   device.pci_address = Qmp(absl::StrCat("0000:00:0", index + 1, ".0"));
   device.chardev_label = Qmp(absl::StrCat("char", index));
   const std::string path = SocketPath(side, index);
@@ -134,6 +144,12 @@ BackEndFacts SafeKeeperBackEnd(Side side, int index) {
   back_end.features = Unknown<std::set<std::string>>(kHidden);
   back_end.effective_capabilities = Unknown<uint64_t>(kHidden);
   back_end.share = Unknown<ShareId>(kHidden);
+  back_end.file_handles = Unknown<bool>(kHidden);
+  back_end.submounts = Unknown<std::set<std::string>>(kHidden);
+  back_end.ids = Unknown<ProcessIds>(kHidden);
+  back_end.security_label = Unknown<std::string>(kHidden);
+  back_end.descriptors = Unknown<DescriptorFacts>(kHidden);
+  back_end.open_files = Unknown<OpenFileFacts>(kHidden);
   back_end.front_ends = Safe(2, Source::kSockDiag);
   back_end.profile_modes =
       Safe(BackEndFacts::ProfileModes{true, true, "backEndProfiles/keeper"}, Source::kProfile);
@@ -169,6 +185,7 @@ VmFacts SafeVm(Side side, int devices) {
                                                     {"return-path", false},
                                                     {"x-ignore-shared", false}});
   vm.migration_mode = Qmp(std::string("normal"));
+  vm.tls_creds = Qmp(std::string());
   vm.memory_backends = Qmp(std::vector<MemoryBackendFacts>{{"mem0", 128 << 20, true}});
   std::vector<FsDeviceFacts> all;
   all.reserve(devices);

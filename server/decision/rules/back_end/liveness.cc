@@ -77,6 +77,18 @@ VUFD_RULE(BACK_END_STOPPED) = {
     .check = CheckState<ProcessState::kStopped>,
 };
 
+VUFD_RULE(BACK_END_FROZEN) = {
+    .hazards = "19",
+    .retry_class = RetryClass::kOperator,
+    .cause =
+        "The back-end's control group is frozen (a paused container, systemctl freeze). QEMU and "
+        "its monitor would hang until it is thawed.",
+    .remedy =
+        "Thaw it (echo 0 > .../cgroup.freeze, systemctl thaw, or unpause the container), and find "
+        "out who froze it.",
+    .check = CheckState<ProcessState::kFrozen>,
+};
+
 // A busy back-end is in this state now and then; refusing would refuse busy guests at random.
 VUFD_RULE(BACK_END_UNINTERRUPTIBLE) = {
     .hazards = "19",

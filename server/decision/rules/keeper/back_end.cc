@@ -40,6 +40,10 @@ void CheckStopped(const World& world, Report& report) {
   CheckState(world, report, ProcessState::kStopped);
 }
 
+void CheckFrozen(const World& world, Report& report) {
+  CheckState(world, report, ProcessState::kFrozen);
+}
+
 void CheckUninterruptible(const World& world, Report& report) {
   CheckState(world, report, ProcessState::kUninterruptible);
 }
@@ -95,6 +99,19 @@ VUFD_RULE(KEEPER_BACK_END_STOPPED) = {
         "would not be finished at the switch-over, and the hand-over would fail.",
     .remedy = "Let it go on (kill -CONT), and find out who stopped it.",
     .check = CheckStopped,
+};
+
+VUFD_RULE(KEEPER_BACK_END_FROZEN) = {
+    .hazards = "19",
+    .retry_class = RetryClass::kOperator,
+    .cause =
+        "The control group of the back-end behind the keeper is frozen (a paused container, "
+        "systemctl freeze). The guest's requests would not be finished at the switch-over, and "
+        "the hand-over would fail.",
+    .remedy =
+        "Thaw it (echo 0 > .../cgroup.freeze, systemctl thaw, or unpause the container), and find "
+        "out who froze it.",
+    .check = CheckFrozen,
 };
 
 VUFD_RULE(KEEPER_BACK_END_UNINTERRUPTIBLE) = {

@@ -1,4 +1,5 @@
-// Unknown is unsafe. The findings of these two are made from what Report::Need could not have.
+// Unknown is unsafe. The findings of these are made from what Report::Need and Report::Advise could
+// not have.
 #include "server/decision/report.h"
 #include "server/decision/rule.h"
 
@@ -34,6 +35,15 @@ VUFD_RULE(EVIDENCE_STALE) = {
         "A fact was observed longer ago than the agent accepts, or its time lies in the "
         "future; it may no longer be true.",
     .remedy = "Evaluate again. If it comes back, look for a slow monitor or a clock that jumps.",
+};
+
+VUFD_RULE(WARNINGS_INCOMPLETE) = {
+    .severity = Severity::kWarning,
+    .retry_class = RetryClass::kOperator,
+    .cause =
+        "Something that vufd would only warn of could not be looked at. That is no reason to "
+        "refuse, but a warning may be missing; the message says what is not known, and why.",
+    .remedy = "Remove the obstacle that the message names, or do without the warning.",
 };
 
 }  // namespace vuf

@@ -1,6 +1,9 @@
 // The shared directory: the same one on both sides, and one whose files can be found again.
 #include <algorithm>
 #include <iterator>
+#include <optional>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_format.h"
@@ -101,6 +104,34 @@ void CheckReopen(const World& world, Report& report) {
   }
 }
 
+// Whether the source's back-end will make handles of its files, and of which options that follows.
+struct Handles {
+  bool used;
+  std::vector<CitedFact> cited;
+};
+
+std::optional<Handles> NeedHandles(const DeviceView& device, Report& report) {
+  const auto mode = NeedOption(device, "migration-mode", report);
+  const auto verify = NeedOption(device, "migration-verify-handles", report);
+  if (!mode || !verify) return std::nullopt;
+  return Handles{mode->value == "file-handles" || verify->on(), {mode->cited, verify->cited}};
+}
+
+void CheckHandlesTried(const World& world, Report& report) {
+  for (const DeviceView& device : world.source_devices()) {
+    if (IsHidden(device)) continue;
+    auto handles = NeedHandles(device, report);
+    if (!handles || !handles->used) continue;
+    const auto tried = report.Need(device, fact::kFileHandles);
+    if (!tried || *tried) continue;
+    handles->cited.push_back(tried.Cite());
+    report.Add(device.subject(),
+               "The back-end needs file handles, and the shared directory's file system gives out "
+               "none.",
+               std::move(handles->cited));
+  }
+}
+
 bool IsDoubtful(const std::string& file_system) {
   return std::any_of(std::begin(kDoubtfulHandles), std::end(kDoubtfulHandles),
                      [&](const char* name) { return absl::StartsWith(file_system, name); });
@@ -110,16 +141,15 @@ void CheckHandles(const World& world, Report& report) {
   for (const DeviceView& device : world.source_devices()) {
     if (IsHidden(device)) continue;
     const auto share = report.Need(device, fact::kShare);
-    const auto mode = NeedOption(device, "migration-mode", report);
-    const auto verify = NeedOption(device, "migration-verify-handles", report);
-    if (!share || !mode || !verify || !IsDoubtful(share->file_system)) continue;
-    if (mode->value != "file-handles" && !verify->on()) continue;
+    auto handles = NeedHandles(device, report);
+    if (!share || !handles || !handles->used || !IsDoubtful(share->file_system)) continue;
+    handles->cited.push_back(share.Cite());
     report.Add(
         device.subject(),
         absl::StrFormat("The back-end needs file handles, and the shared directory is on %s, "
-                        "which may have none.",
+                        "which may not find files by them.",
                         share->file_system),
-        {share.Cite(), mode->cited, verify->cited});
+        std::move(handles->cited));
   }
 }
 
@@ -158,14 +188,13 @@ VUFD_RULE(SHARE_MOUNT_DIFFERS) = {
 };
 
 VUFD_RULE(SHARE_MAY_CHANGE) = {
-    .hazards = "33, 34",
+    .hazards = "33",
     .severity = Severity::kWarning,
     .against = Against::kStateful,
     .side = "source",
     .cause =
         "If somebody on the host renames or replaces files during the migration, the guest's "
-        "open files may lead into the wrong ones, without an error. Files that are open but "
-        "already deleted fail the migration (the guest then stays where it is).",
+        "open files may lead into the wrong ones, without an error.",
     .remedy =
         "Let nobody but this guest write to the share while it migrates; or run the back-end "
         "with --migration-mode=file-handles, or with --migration-verify-handles.",
@@ -195,14 +224,29 @@ VUFD_RULE(BACK_END_LACKS_DAC_READ_SEARCH) = {
     .check = CheckReopen,
 };
 
+VUFD_RULE(FILE_HANDLES_UNAVAILABLE) = {
+    .hazards = "37",
+    .against = Against::kStateful,
+    .retry_class = RetryClass::kOperator,
+    .side = "source",
+    .cause =
+        "vufd asked the file system for a handle of the shared directory (name_to_handle_at), as "
+        "the back-end would for every file, and it has none (overlayfs without nfs_export=on, "
+        "9p). The migration would fail.",
+    .remedy =
+        "Share a directory of a file system with handles, or run the back-end with "
+        "--migration-mode=find-paths --migration-confirm-paths.",
+    .check = CheckHandlesTried,
+};
+
 VUFD_RULE(FILE_HANDLES_DOUBTFUL) = {
     .hazards = "37",
     .severity = Severity::kWarning,
     .against = Against::kStateful,
     .side = "source",
     .cause =
-        "Not every file system can export file handles (overlayfs only with nfs_export=on, FUSE "
-        "rarely). Without them the migration fails, and the guest stays where it is.",
+        "Some file systems (most FUSE ones) give out file handles that lead nowhere once they "
+        "have forgotten the file. The migration fails then, and the guest stays where it is.",
     .remedy =
         "Share a directory of a file system with handles, or run the back-end with "
         "--migration-mode=find-paths --migration-confirm-paths.",
