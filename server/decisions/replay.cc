@@ -7,7 +7,7 @@
 #include "absl/strings/str_join.h"
 #include "server/convert/convert.h"
 #include "server/convert/facts_record.h"
-#include "server/decision/evaluate.h"
+#include "server/decision/shadow.h"
 #include "server/decisions/digest.h"
 #include "server/decisions/verdict_differences.h"
 #include "server/migration/identity.h"
@@ -53,7 +53,7 @@ absl::Status ReplayRecheck(const v1::DecisionRecord& record, const Facts& now,
 // A record without a verdict refuses, so it never agrees with one that allows.
 void ReplayVerdict(const v1::DecisionRecord& record, const Facts& facts, v1::DecisionReplay& out) {
   CheckField("verdict.decision_record", record.verdict().decision_record(), record.name(), out);
-  v1::Verdict replayed = ToProto(Evaluate(facts));
+  v1::Verdict replayed = ToProto(EvaluateWithShadow(facts));
   replayed.set_decision_record(record.verdict().decision_record());
   AddDifferences(record.verdict(), replayed, out);
 }

@@ -106,7 +106,7 @@ void Gatherer::AddCommon(const GatherRequest& request, Facts& facts,
   facts.boot_id = discovery_->BootId();
   facts.endpoints = Endpoints(sockets);
   facts.now = clock_->Now();
-  AddPolicies(*registry, request.vm, facts.now, facts);
+  AddPolicies(*registry_->snapshot(), request.vm, facts.now, facts);
 }
 
 Gathered Gatherer::Gather(const GatherRequest& request, absl::Time deadline) {
