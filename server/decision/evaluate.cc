@@ -178,12 +178,12 @@ Verdict Evaluate(const Facts& facts) {
     if (rule.rule->check != nullptr) rule.rule->check(world, report);
   }
   if (facts.policy.known()) ApplyRulings(*facts.policy.value, report);
-  const std::vector<DeviceView> devices = world.source_devices();
+  const absl::Span<const DeviceView> devices = world.source_devices();
   const Modes modes = DecideModes(facts, devices.size(), report);
 
   Verdict verdict;
   verdict.evaluated_at = facts.now;
-  verdict.fingerprint = Fingerprint(facts);
+  verdict.fingerprint = FingerprintOf(world);
   if (facts.policy.known()) verdict.policies = facts.policy.value->matching;
   for (size_t i = 0; i < devices.size(); ++i) {
     verdict.devices.push_back(JudgeDevice(*devices[i].facts, modes.open[i]));

@@ -18,7 +18,8 @@ class Digest {
  public:
   // Length first, so that no two lists of fields read the same.
   void Add(absl::string_view field) {
-    AddBytes(absl::StrCat(field.size(), ":"));
+    AddBytes(absl::AlphaNum(field.size()).Piece());
+    AddBytes(":");
     AddBytes(field);
   }
 
@@ -71,11 +72,12 @@ void AddDevice(const FsDeviceFacts& device, Digest& digest) {
 
 }  // namespace
 
-std::string Fingerprint(const Facts& facts) {
-  const World world(facts);
+std::string Fingerprint(const Facts& facts) { return FingerprintOf(World(facts)); }
+
+std::string FingerprintOf(const World& world) {
   Digest digest;
   digest.Add("vufd fingerprint 1");
-  digest.Add(facts.boot_id);
+  digest.Add(world.facts().boot_id);
   for (const VmView& vm : world.vms()) {
     digest.Add(vm.side == Side::kSource ? "source" : "destination");
     digest.Add(vm->process);

@@ -14,6 +14,10 @@ namespace vuf {
 // capabilities are not part of it, so it stays the same while a migration proceeds.
 std::string Fingerprint(const Facts& facts);
 
+class World;
+// The same.
+std::string FingerprintOf(const World& world);
+
 }  // namespace vuf
 
 #endif  // VUFD_SERVER_DECISION_FINGERPRINT_H_

@@ -21,7 +21,7 @@ const KeeperFacts::FrontEnd* FrontEndOf(const DeviceView& device, const KeeperFa
   return nullptr;
 }
 
-std::vector<DeviceView> LiveDevices(const World& world) {
+absl::Span<const DeviceView> LiveDevices(const World& world) {
   return world.source_is_record() ? world.destination_devices() : world.devices();
 }
 

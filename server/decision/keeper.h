@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "absl/types/span.h"
 #include "server/decision/report.h"
 #include "server/decision/world.h"
 
@@ -26,7 +27,7 @@ std::optional<Read<KeeperFacts>> NeedKeeper(const DeviceView& device, Report& re
 const KeeperFacts::FrontEnd* FrontEndOf(const DeviceView& device, const KeeperFacts& keeper);
 
 // Devices whose keepers were asked for this decision: not those of a source that is a record.
-std::vector<DeviceView> LiveDevices(const World& world);
+absl::Span<const DeviceView> LiveDevices(const World& world);
 
 // A device and its counterpart, both served by keepers that could be asked.
 struct KeeperPair {

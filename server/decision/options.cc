@@ -6,8 +6,7 @@
 
 namespace vuf {
 
-std::optional<Option> NeedOption(const DeviceView& device, const std::string& name,
-                                 Report& report) {
+std::optional<Option> NeedOption(const DeviceView& device, const char* name, Report& report) {
   const auto kind = report.Need(device, fact::kKind);
   if (!kind) return std::nullopt;
   // Of what is behind a keeper, unless they are not known: KEEPER_SHARE_UNKNOWN.
@@ -16,14 +15,14 @@ std::optional<Option> NeedOption(const DeviceView& device, const std::string& na
   const auto options = report.Need(device, fact::kOptions);
   if (!options) return std::nullopt;
   const auto it = options->find(name);
-  if (it != options->end()) return Option{it->second, options.CiteAs(name, it->second)};
+  if (it != options->end()) return Option{it->second, name, options, std::nullopt};
   // Behind a keeper the version is the keeper's, which tells nothing of virtiofsd's options.
   if (!behind_keeper) {
     const auto version = report.Need(device, fact::kVersion);
     if (!version) return std::nullopt;
     for (const OptionHistory& history : kVirtiofsdOptionHistory) {
-      if (name == history.option && *version < history.since) {
-        return Option{history.before, version.Cite()};
+      if (absl::string_view(name) == history.option && *version < history.since) {
+        return Option{history.before, name, options, version};
       }
     }
   }

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "absl/strings/string_view.h"
 #include "server/decision/report.h"
 #include "server/decision/tables.h"
 #include "server/decision/world.h"
@@ -12,9 +13,15 @@
 namespace vuf {
 
 struct Option {
-  std::string value;
-  CitedFact cited;
+  absl::string_view value;
+  const char* name;
+  // Where it is from: among the options or, for one that this version does not have, the version.
+  Read<BackEndOptions> options;
+  std::optional<Read<Version>> version;
 
+  CitedFact Cite() const {
+    return version.has_value() ? version->Cite() : options.CiteAs(name, std::string(value));
+  }
   // For options that are off by "false" (older ones) or "never" (newer ones).
   bool off() const { return value == "false" || value == "never"; }
   bool on() const { return value == "true"; }
@@ -22,7 +29,7 @@ struct Option {
 
 // The value of an option of a Rust virtiofsd; absent for other kinds, and when it is unknown, which
 // is then reported.
-std::optional<Option> NeedOption(const DeviceView& device, const std::string& name, Report& report);
+std::optional<Option> NeedOption(const DeviceView& device, const char* name, Report& report);
 
 // Whether files of the share are handed over by a Rust virtiofsd that vufd can look at: the
 // device's own, or one behind a keeper.

@@ -1,7 +1,6 @@
 #include "server/decision/world.h"
 
 #include <algorithm>
-#include <set>
 #include <utility>
 
 namespace vuf {
@@ -18,24 +17,30 @@ std::vector<const FsDeviceFacts*> SortedDevices(const VmFacts& vm) {
   return devices;
 }
 
-std::string ValueOr(const BackEndOptions& options, const std::string& name) {
-  const auto it = options.find(name);
-  return it == options.end() ? "(not given)" : it->second;
-}
+constexpr char kNotGiven[] = "(not given)";
 
+// Both are in order: one walk over the two.
 void AddOptionDifferences(const DevicePair& pair, std::vector<OptionDifference>& differences) {
   const BackEndFacts& source = pair.source->back_end;
   const BackEndFacts& destination = pair.destination->back_end;
   // Another kind has other options, and is refused as such.
   if (source.kind.value != destination.kind.value) return;
   if (!source.options.known() || !destination.options.known()) return;
-  std::set<std::string> names;
-  for (const auto& [name, value] : *source.options.value) names.insert(name);
-  for (const auto& [name, value] : *destination.options.value) names.insert(name);
-  for (const std::string& name : names) {
-    std::string from = ValueOr(*source.options.value, name);
-    std::string to = ValueOr(*destination.options.value, name);
-    if (from != to) differences.push_back({pair, name, std::move(from), std::move(to)});
+  auto from = source.options.value->begin();
+  auto to = destination.options.value->begin();
+  const auto from_end = source.options.value->end();
+  const auto to_end = destination.options.value->end();
+  while (from != from_end || to != to_end) {
+    const int order = from == from_end ? 1 : to == to_end ? -1 : from->first.compare(to->first);
+    if (order < 0) {
+      differences.push_back({pair, from->first, from->second, kNotGiven});
+    } else if (order > 0) {
+      differences.push_back({pair, to->first, kNotGiven, to->second});
+    } else if (from->second != to->second) {
+      differences.push_back({pair, from->first, from->second, to->second});
+    }
+    if (order <= 0) ++from;
+    if (order >= 0) ++to;
   }
 }
 
@@ -46,16 +51,16 @@ World::World(const Facts& facts) : facts_(&facts) {
   for (const FsDeviceFacts* device : SortedDevices(facts.source)) {
     devices_.push_back({vms_[0], device, static_cast<int>(devices_.size())});
   }
+  sources_ = devices_.size();
   // Facts of a sequential migration's destination are never passed over: without them less is
   // asked.
   const bool wanted = facts.request.has_destination || facts.request.sequential;
   if (!wanted || !facts.destination.has_value()) return;
   vms_.push_back({Side::kDestination, &*facts.destination});
-  const size_t sources = devices_.size();
-  std::vector<bool> taken(sources, false);
+  std::vector<bool> taken(sources_, false);
   for (const FsDeviceFacts* device : SortedDevices(*facts.destination)) {
     DeviceView view = {vms_[1], device, Subject::kWholeVm};
-    for (size_t i = 0; i < sources && view.index == Subject::kWholeVm; ++i) {
+    for (size_t i = 0; i < sources_ && view.index == Subject::kWholeVm; ++i) {
       if (taken[i] || devices_[i]->qom_path != device->qom_path) continue;
       taken[i] = true;
       view.index = static_cast<int>(i);
@@ -71,20 +76,12 @@ std::optional<VmView> World::destination() const {
   return vms_[1];
 }
 
-std::vector<DeviceView> World::source_devices() const {
-  std::vector<DeviceView> views;
-  for (const DeviceView& view : devices_) {
-    if (view.vm.side == Side::kSource) views.push_back(view);
-  }
-  return views;
+absl::Span<const DeviceView> World::source_devices() const {
+  return absl::MakeConstSpan(devices_).first(sources_);
 }
 
-std::vector<DeviceView> World::destination_devices() const {
-  std::vector<DeviceView> views;
-  for (const DeviceView& view : devices_) {
-    if (view.vm.side == Side::kDestination) views.push_back(view);
-  }
-  return views;
+absl::Span<const DeviceView> World::destination_devices() const {
+  return absl::MakeConstSpan(devices_).subspan(sources_);
 }
 
 }  // namespace vuf

@@ -2,11 +2,13 @@
 #ifndef VUFD_SERVER_DECISION_WORLD_H_
 #define VUFD_SERVER_DECISION_WORLD_H_
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "server/model/facts.h"
 
 namespace vuf {
@@ -70,8 +72,8 @@ class World {
   const std::vector<VmView>& vms() const { return vms_; }
   // Of both sides, by QOM path.
   const std::vector<DeviceView>& devices() const { return devices_; }
-  std::vector<DeviceView> source_devices() const;
-  std::vector<DeviceView> destination_devices() const;
+  absl::Span<const DeviceView> source_devices() const;
+  absl::Span<const DeviceView> destination_devices() const;
   const std::vector<DevicePair>& pairs() const { return pairs_; }
   // Between devices whose options are both known, whatever their age.
   const std::vector<OptionDifference>& option_differences() const { return option_differences_; }
@@ -82,7 +84,9 @@ class World {
  private:
   const Facts* facts_;
   std::vector<VmView> vms_;
+  // The source's first.
   std::vector<DeviceView> devices_;
+  size_t sources_ = 0;
   std::vector<DevicePair> pairs_;
   std::vector<OptionDifference> option_differences_;
 };

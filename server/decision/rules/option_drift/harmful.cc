@@ -16,7 +16,7 @@ void CheckThreadPool(const World& world, Report& report) {
     if (absl::SimpleAtoi(size->value, &threads) && threads == 0) continue;
     report.Add(device.subject(),
                absl::StrFormat("The back-end runs with --thread-pool-size=%s.", size->value),
-               {size->cited});
+               {size->Cite()});
   }
 }
 
@@ -25,7 +25,8 @@ void CheckPosixAcl(const World& world, Report& report) {
     const auto acl = NeedOption(device, "posix-acl", report);
     if (!acl || acl->off()) continue;
     report.Add(device.subject(),
-               absl::StrFormat("The back-end runs with --posix-acl=%s.", acl->value), {acl->cited});
+               absl::StrFormat("The back-end runs with --posix-acl=%s.", acl->value),
+               {acl->Cite()});
   }
 }
 
@@ -35,7 +36,7 @@ void CheckSecurityLabel(const World& world, Report& report) {
     if (!label || label->off()) continue;
     report.Add(device.subject(),
                absl::StrFormat("The back-end runs with --security-label=%s.", label->value),
-               {label->cited});
+               {label->Cite()});
   }
 }
 
@@ -49,7 +50,7 @@ void CheckNegotiated(const World& world, Report& report) {
       report.Add(
           pair.destination.subject(),
           absl::StrFormat("The source's back-end has --%s and the destination's has not.", name),
-          {from->cited, to->cited});
+          {from->Cite(), to->Cite()});
     }
   }
 }

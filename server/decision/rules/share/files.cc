@@ -16,7 +16,7 @@ void ForEachByPath(const World& world, Report& report, Visit visit) {
     const auto mode = NeedOption(device, "migration-mode", report);
     if (!mode || mode->value != "find-paths") continue;
     const auto files = report.Need(device, fact::kOpenFiles);
-    if (files) visit(device, files, mode->cited);
+    if (files) visit(device, files, mode->Cite());
   }
 }
 

@@ -71,7 +71,7 @@ void CheckFindPaths(const World& world, Report& report) {
     report.Add(device.subject(),
                "The back-end hands over its files by their paths, unchecked, and the share is "
                "writable.",
-               {mode->cited, readonly->cited, verify->cited, confirm->cited});
+               {mode->Cite(), readonly->Cite(), verify->Cite(), confirm->Cite()});
   }
 }
 
@@ -83,7 +83,7 @@ void CheckMigrationMode(const World& world, Report& report) {
                absl::StrFormat("The back-end's --migration-mode is \"%s\", which vufd does not "
                                "know.",
                                mode->value),
-               {mode->cited});
+               {mode->Cite()});
   }
 }
 
@@ -100,35 +100,40 @@ void CheckReopen(const World& world, Report& report) {
                absl::StrFormat("The source hands over file handles, but the destination's back-end "
                                "lacks CAP_DAC_READ_SEARCH (CapEff %s) to open them.",
                                ToText(*capabilities)),
-               {mode->cited, capabilities.Cite()});
+               {mode->Cite(), capabilities.Cite()});
   }
 }
 
 // Whether the source's back-end will make handles of its files, and of which options that follows.
 struct Handles {
-  bool used;
-  std::vector<CitedFact> cited;
+  Option mode;
+  Option verify;
+
+  bool used() const { return mode.value == "file-handles" || verify.on(); }
+  // These, and what else was looked at.
+  std::vector<CitedFact> CiteWith(CitedFact other) const {
+    return {mode.Cite(), verify.Cite(), std::move(other)};
+  }
 };
 
 std::optional<Handles> NeedHandles(const DeviceView& device, Report& report) {
   const auto mode = NeedOption(device, "migration-mode", report);
   const auto verify = NeedOption(device, "migration-verify-handles", report);
   if (!mode || !verify) return std::nullopt;
-  return Handles{mode->value == "file-handles" || verify->on(), {mode->cited, verify->cited}};
+  return Handles{*mode, *verify};
 }
 
 void CheckHandlesTried(const World& world, Report& report) {
   for (const DeviceView& device : world.source_devices()) {
     if (IsHidden(device)) continue;
-    auto handles = NeedHandles(device, report);
-    if (!handles || !handles->used) continue;
+    const auto handles = NeedHandles(device, report);
+    if (!handles || !handles->used()) continue;
     const auto tried = report.Need(device, fact::kFileHandles);
     if (!tried || *tried) continue;
-    handles->cited.push_back(tried.Cite());
     report.Add(device.subject(),
                "The back-end needs file handles, and the shared directory's file system gives out "
                "none.",
-               std::move(handles->cited));
+               handles->CiteWith(tried.Cite()));
   }
 }
 
@@ -141,15 +146,14 @@ void CheckHandles(const World& world, Report& report) {
   for (const DeviceView& device : world.source_devices()) {
     if (IsHidden(device)) continue;
     const auto share = report.Need(device, fact::kShare);
-    auto handles = NeedHandles(device, report);
-    if (!share || !handles || !handles->used || !IsDoubtful(share->file_system)) continue;
-    handles->cited.push_back(share.Cite());
+    const auto handles = NeedHandles(device, report);
+    if (!share || !handles || !handles->used() || !IsDoubtful(share->file_system)) continue;
     report.Add(
         device.subject(),
         absl::StrFormat("The back-end needs file handles, and the shared directory is on %s, "
                         "which may not find files by them.",
                         share->file_system),
-        std::move(handles->cited));
+        handles->CiteWith(share.Cite()));
   }
 }
 
@@ -160,7 +164,7 @@ void CheckOnError(const World& world, Report& report) {
     report.Add(
         device.subject(),
         absl::StrFormat("The destination's back-end has --migration-on-error=%s.", on_error->value),
-        {on_error->cited});
+        {on_error->Cite()});
   }
 }
 
