@@ -3,7 +3,6 @@
 #define VUFD_SERVER_MODEL_BACK_END_H_
 
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -37,7 +36,7 @@ enum class ProcessState {
 
 // virtiofsd's options with the defaults of its version filled in; names are the long options
 // without dashes, flags have the value "true" or "false". Legacy `-o` options are translated.
-using BackEndOptions = std::map<std::string, std::string, std::less<>>;
+using BackEndOptions = std::map<std::string, std::string>;
 
 // The shared directory as the back-end itself sees it.
 struct ShareId {
