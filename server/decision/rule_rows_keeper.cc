@@ -160,6 +160,20 @@ void KeeperStatefulRows(RuleRows& rows) {
       {"BACK_END_HAS_THREAD_POOL"});
   add("option not observed", [](Facts& f) { Be(Src(f)).options.value->erase("posix-acl"); },
       {"FACT_UNKNOWN"});
+  for (const bool source : {true, false}) {
+    add("hidden share",
+        [source](Facts& f) {
+          BackEndFacts& back_end = Be(source ? Src(f) : Dst(f));
+          back_end.share = Unknown<ShareId>("hidden");
+          back_end.file_handles = Unknown<bool>("hidden");
+          back_end.submounts = Unknown<std::set<std::string>>("hidden");
+          back_end.ids = Unknown<ProcessIds>("hidden");
+          back_end.security_label = Unknown<std::string>("hidden");
+          back_end.descriptors = Unknown<DescriptorFacts>("hidden");
+          back_end.open_files = Unknown<OpenFileFacts>("hidden");
+        },
+        {"KEEPER_SHARE_UNKNOWN"});
+  }
   add("submount", [](Facts& f) { Be(Dst(f)).submounts.value->clear(); }, {"SUBMOUNTS_DIFFER"});
   add("no handles", [](Facts& f) { Be(Src(f)).file_handles.value = false; },
       {"FILE_HANDLES_UNAVAILABLE"});

@@ -18,6 +18,7 @@ void StampDevice(FsDeviceFacts& device, absl::Time now) {
   Stamp(device.tag, now);
   Stamp(device.request_queues, now);
   Stamp(device.queue_size, now);
+  Stamp(device.driver_running, now);
   Stamp(device.pci_address, now);
   Stamp(device.chardev_label, now);
   Stamp(device.chardev, now);
@@ -101,6 +102,7 @@ VmFacts FakeVm::Snapshot(absl::Time now) const {
   Stamp(out.blocked_reasons, now);
   Stamp(out.capabilities, now);
   Stamp(out.migration_mode, now);
+  Stamp(out.tls_creds, now);
   Stamp(out.memory_backends, now);
   Stamp(out.devices, now);
   if (out.devices.known()) {

@@ -146,12 +146,16 @@ class RefusalTest(RefusalWorld):
         self.refuse(source, self.destination([read_only]), "OPTION_DIFFERS_HARMFULLY")
 
     def test_harmless_drift_and_lost_files_are_warnings(self) -> None:
-        self.booted(self.back_end("src-fs", options=FIND_PATHS))
+        self.booted(self.back_end("src-fs", options=FIND_PATHS), nounlink=True)
         drift = self.back_end("dst-fs", options=(*FIND_PATHS, "--cache=never", "--migration-on-error=guest-error"))
-        verdict = self.evaluate(self.destination([drift]))
+        verdict = self.evaluate(self.destination([drift], nounlink=True))
         self.assert_allowed(verdict)
         self.assertLessEqual({"OPTION_DIFFERS", "LOST_FILES_GO_UNNOTICED", "SHARE_MAY_CHANGE"},
                              self.codes(verdict, "warnings"))
+
+    def test_a_deleted_file_is_open_and_files_go_by_path(self) -> None:
+        source = self.booted(self.back_end("src-fs", options=FIND_PATHS))
+        self.refuse(source, self.destination(), "DELETED_FILES_OPEN")
 
     # Identity and shape
 
