@@ -242,6 +242,26 @@ TEST(FactsRecordTest, NothingLostReadsAsIfItWereThere) {
 }
 
 // Everything that a decision rests on, with nothing at its default.
+// Every setting there is.
+EffectivePolicy WholePolicy() {
+  const std::string by = "migrationPolicies/p@3";
+  EffectivePolicy policy;
+  policy.matching = {by};
+  policy.devices = {{"fs0", {ModesAllowed{true, false}, by}}, {"fs1", {}}};
+  policy.same_host = {false, by};
+  policy.window = {WindowState{false, SafeTime()}, by};
+  policy.holds = {{by, "ann", "why", SafeTime()}, {by, "bob", "because", std::nullopt}};
+  policy.warnings = {{"SANDBOX_DIFFERS", false, by}};
+  policy.limits = {{"migrationPolicies/p", 3, 2}};
+  policy.accepted = {{"acknowledgements/a", "CODE", "fs0", "ann", "why", SafeTime()}};
+  policy.max_bandwidth = {1000, by};
+  policy.max_downtime = {absl::Milliseconds(3), by};
+  policy.max_timeout = {absl::Hours(1), by};
+  policy.convergence = {
+      {{{absl::Seconds(1), absl::Milliseconds(5)}, {absl::Seconds(2), std::nullopt}}}, by};
+  return policy;
+}
+
 Facts WholeFacts() {
   Facts facts = SafeKeeperFacts(1, 1);
   MakeSecondStage(facts, "p1");
@@ -252,6 +272,7 @@ Facts WholeFacts() {
   facts.endpoints.push_back({"endpoints/b", "/run/b.sock", {}, {}, "", 0});
   facts.running_migration = "migrations/m1";
   facts.max_age = absl::Milliseconds(1500);
+  facts.shadow_policy = WholePolicy();
   return facts;
 }
 
@@ -291,7 +312,17 @@ TEST(FactsRecordTest, NothingLostOfARequestOrAnEndpointReadsAsIfItWereThere) {
   lose_each([](auto& record) { return record.mutable_request(); });
   lose_each([](auto& record) { return record.mutable_request()->mutable_own_permits(0); });
   lose_each([](auto& record) { return record.mutable_endpoints(0); });
-  EXPECT_EQ(lost, 8 + 6 + 2 + 6);
+  EXPECT_EQ(lost, 10 + 6 + 2 + 6);
+}
+
+TEST(FactsRecordTest, EverySettingOfAPolicySurvives) {
+  Facts facts = SafeFacts();
+  facts.policy = Known(WholePolicy(), Source::kRegistry, SafeTime());
+  facts.shadow_policy = WholePolicy();
+  const absl::StatusOr<Facts> read = FromRecord(ToRecord(facts));
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(read->policy, facts.policy);
+  EXPECT_EQ(read->shadow_policy, facts.shadow_policy);
 }
 
 // It could be a reason for another decision.

@@ -69,6 +69,7 @@ void ForEachVmFact(const std::string& at, VmFacts& vm, Visit visit) {
 template <typename Visit>
 void ForEachFact(Facts& facts, Visit visit) {
   visit("boot_id", facts.boot_id);
+  visit("policy", facts.policy);
   ForEachVmFact("source.", facts.source, visit);
   ForEachVmFact("destination.", *facts.destination, visit);
 }

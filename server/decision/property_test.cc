@@ -70,6 +70,7 @@ bool ChangeFact(Facts& facts, size_t wanted, Change change) {
     if (count++ == wanted) change(evidence);
   };
   visit("", facts.boot_id);
+  visit("", facts.policy);
   ForEachVmFact("", facts.source, visit);
   if (facts.destination) ForEachVmFact("", *facts.destination, visit);
   return wanted < count;

@@ -27,7 +27,7 @@ for file in "$@"; do
       absl/synchronization/* | absl/time/clock.h | absl/flags/* | absl/random/*)
         complain "$file includes $header" ;;
       server/decision/* | server/model/* | absl/*) ;;
-      algorithm | array | cstdint | iterator | map | optional | set | string | tuple | utility | vector) ;;
+      algorithm | array | cstddef | cstdint | iterator | map | optional | set | string | tuple | utility | vector) ;;
       *) complain "$file includes $header" ;;
     esac
   done

@@ -101,6 +101,15 @@ void Split(const std::string& at, const std::vector<MemoryBackendFacts>& all, At
     Split(absl::StrCat(at, ".", memory.id, ".size"), memory.size, atoms);
   }
 }
+void Split(const std::string& at, const EffectivePolicy& policy, Atoms& atoms) {
+  for (const DevicePolicy& device : policy.devices) {
+    if (device.modes.value) Split(at + "." + device.device, *device.modes.value, atoms);
+  }
+  if (policy.same_host.value) Split(at + ".same_host", *policy.same_host.value, atoms);
+  if (policy.window.value) Split(at + ".window", *policy.window.value, atoms);
+  Split(at + ".holds", policy.holds, atoms);
+  Split(at + ".limits", policy.limits, atoms);
+}
 // Their facts are visited one by one.
 void Split(const std::string& at, const std::vector<FsDeviceFacts>& devices, Atoms& atoms) {
   for (const FsDeviceFacts& device : devices) Split(at + "." + device.id, device.type, atoms);
@@ -133,6 +142,7 @@ Atoms AtomsOf(Facts facts) {
   if (request.has_destination) Split("request.destination", true, atoms);
   Split("request.own_permits", request.own_permits, atoms);
   Split("boot_id", facts.boot_id, atoms);
+  SplitEvidence("policy", facts.policy, atoms);
   Split("running_migration", facts.running_migration, atoms);
   Split("endpoints", facts.endpoints.size(), atoms);
   SplitVm("source.", facts.source, atoms);

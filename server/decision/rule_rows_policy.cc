@@ -35,10 +35,11 @@ void PolicyRows(RuleRows& rows) {
                   {"POLICY_FORBIDS_STATEFUL"}});
   rows.push_back({"stateless forbidden",
                   [](Facts& f) {
-                    f = SafeKeeperFacts();
                     Policy(f).devices[0].modes = {ModesAllowed{false, true}, kBy};
                   },
-                  {"POLICY_FORBIDS_STATELESS"}});
+                  {"POLICY_FORBIDS_STATELESS"},
+                  Mode::kStateless,
+                  [] { return SafeKeeperFacts(); }});
   rows.push_back({"not on the same host",
                   [](Facts& f) {
                     Policy(f).same_host = {false, kBy};
@@ -74,8 +75,6 @@ void PolicyRows(RuleRows& rows) {
                   {}});
   rows.push_back({"everything forbidden, but the guest is in a file",
                   [](Facts& f) {
-                    f = SafeKeeperFacts();
-                    MakeSecondStage(f);
                     Policy(f).devices[0].modes = {};
                     Policy(f).same_host = {};
                     Policy(f).holds.push_back({kBy, "storage", "a snapshot runs"});
@@ -83,7 +82,12 @@ void PolicyRows(RuleRows& rows) {
                     Policy(f).limits.push_back({"migrationPolicies/p", 1, 1});
                   },
                   {},
-                  Mode::kStateless});
+                  Mode::kStateless,
+                  [] {
+                    Facts facts = SafeKeeperFacts();
+                    MakeSecondStage(facts);
+                    return facts;
+                  }});
 }
 
 }  // namespace vuf
