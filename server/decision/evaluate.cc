@@ -177,7 +177,7 @@ Verdict Evaluate(const Facts& facts) {
     report.Begin(rule);
     if (rule.rule->check != nullptr) rule.rule->check(world, report);
   }
-  if (facts.policy.known()) ApplyRulings(*facts.policy.value, report);
+  if (facts.policy.known()) ApplyRulings(*facts.policy.value, world.source_is_record(), report);
   const absl::Span<const DeviceView> devices = world.source_devices();
   const Modes modes = DecideModes(facts, devices.size(), report);
 

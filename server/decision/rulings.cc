@@ -29,7 +29,7 @@ const Accepted* AcceptedBy(const EffectivePolicy& policy, const Entry& entry) {
 
 }  // namespace
 
-void ApplyRulings(const EffectivePolicy& policy, Report& report) {
+void ApplyRulings(const EffectivePolicy& policy, bool source_is_record, Report& report) {
   std::vector<Entry>& entries = report.mutable_entries();
   entries.erase(std::remove_if(entries.begin(), entries.end(),
                                [&](const Entry& entry) {
@@ -38,7 +38,8 @@ void ApplyRulings(const EffectivePolicy& policy, Report& report) {
                                }),
                 entries.end());
   for (Entry& entry : entries) {
-    if (const WarningRuling* const ruling = RulingOn(policy, entry); ruling != nullptr) {
+    const WarningRuling* const ruling = RulingOn(policy, entry);
+    if (ruling != nullptr && !source_is_record) {
       entry.severity = Severity::kBlocker;
       absl::StrAppend(&entry.message, " A warning as a rule; ", ruling->decided_by, " refuses it.");
     }

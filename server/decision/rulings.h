@@ -8,8 +8,9 @@
 namespace vuf {
 
 // Warnings become blockers or go away; blockers that may be acknowledged, and are, become warnings.
-// The codes stay, and every change says in the message whose it is.
-void ApplyRulings(const EffectivePolicy& policy, Report& report);
+// The codes stay, and every change says in the message whose it is. Nothing becomes a blocker when
+// the source is a record (World): the guest is in a file, and no policy may keep it there.
+void ApplyRulings(const EffectivePolicy& policy, bool source_is_record, Report& report);
 
 }  // namespace vuf
 

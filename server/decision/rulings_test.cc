@@ -60,6 +60,19 @@ TEST(RulingsTest, AWarningCanBeMadeToRefuse) {
   EXPECT_THAT(verdict.blockers[0].message, HasSubstr(kBy));
 }
 
+// The guest is in a file: nothing may keep it there.
+TEST(RulingsTest, NoWarningRefusesOnceTheSourceHasQuit) {
+  Facts facts = SafeKeeperFacts();
+  MakeSecondStage(facts);
+  facts.destination->qemu_version.value = Version{9, 2, 0};
+  for (const RegisteredRule& rule : AllRules()) {
+    Policy(facts).warnings.push_back({rule.code, true, kBy});
+  }
+  const Verdict verdict = Evaluate(facts);
+  EXPECT_TRUE(verdict.allow);
+  EXPECT_THAT(verdict.warnings, testing::Contains(Code("QEMU_UNTRIED")));
+}
+
 TEST(RulingsTest, AWarningCanBeHidden) {
   Facts facts = WithWarning();
   Policy(facts).warnings.push_back({"SANDBOX_DIFFERS", false, kBy});

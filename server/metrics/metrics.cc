@@ -54,6 +54,11 @@ Metrics::Metrics(const std::string& version, absl::Time start)
                      .Name("vufd_decisions_total")
                      .Help("Verdicts reached, for evaluations and migrations.")
                      .Register(registry_)),
+      shadow_decisions_(BuildCounter()
+                            .Name("vufd_shadow_decisions_total")
+                            .Help("Verdicts that shadow policies have a word on, by whether they "
+                                  "would decide otherwise.")
+                            .Register(registry_)),
       blockers_(BuildCounter()
                     .Name("vufd_blockers_total")
                     .Help("Blockers in verdicts, by code; docs/reasons.md explains each.")
@@ -104,6 +109,8 @@ Metrics::Metrics(const std::string& version, absl::Time start)
   // Series that alerts compare with exist from the start, at zero.
   decisions_.Add({{"decision", "allow"}});
   decisions_.Add({{"decision", "refuse"}});
+  shadow_decisions_.Add({{"changed", "false"}});
+  shadow_decisions_.Add({{"changed", "true"}});
   for (const char* const reason : {"queue_full", "store"}) DecisionsNotWritten(reason, 0);
   for (const auto state :
        {v1::Migration::STATE_SUCCEEDED, v1::Migration::STATE_REFUSED, v1::Migration::STATE_FAILED,
@@ -125,6 +132,10 @@ void Metrics::RpcDone(const std::string& method, const std::string& code, absl::
 void Metrics::Decided(const v1::Verdict& verdict) {
   const bool allow = verdict.decision() == v1::DECISION_ALLOW;
   decisions_.Add({{"decision", allow ? "allow" : "refuse"}}).Increment();
+  if (verdict.has_shadow()) {
+    const bool changed = verdict.shadow().decision() != verdict.decision();
+    shadow_decisions_.Add({{"changed", changed ? "true" : "false"}}).Increment();
+  }
   CountFindings(verdict);
 }
 

@@ -49,6 +49,7 @@ class Metrics {
   prometheus::Family<prometheus::Counter>& rpc_requests_;
   prometheus::Family<prometheus::Histogram>& rpc_duration_;
   prometheus::Family<prometheus::Counter>& decisions_;
+  prometheus::Family<prometheus::Counter>& shadow_decisions_;
   prometheus::Family<prometheus::Counter>& blockers_;
   prometheus::Family<prometheus::Counter>& migrations_;
   prometheus::Gauge& migrations_running_;

@@ -55,6 +55,17 @@ RegisteredEndpoint ToModel(const v1::Endpoint& endpoint) {
   return out;
 }
 
+// Only of `sockets`, unless it is null.
+std::vector<RegisteredEndpoint> EndpointsOf(const Registry::Snapshot& registry,
+                                            const std::set<std::string>* sockets) {
+  std::vector<RegisteredEndpoint> endpoints;
+  for (const auto& [name, endpoint] : registry.endpoints) {
+    if (sockets != nullptr && sockets->count(endpoint.socket_path()) == 0) continue;
+    endpoints.push_back(ToModel(endpoint));
+  }
+  return endpoints;
+}
+
 }  // namespace
 
 absl::Time Gatherer::Limit(absl::Time deadline) const {
@@ -89,14 +100,8 @@ Gatherer::Side Gatherer::ObserveSide(const std::string& qmp_socket, absl::Time d
   return {std::move(facts), *std::move(hypervisor)};
 }
 
-std::vector<RegisteredEndpoint> Gatherer::Endpoints(const std::set<std::string>* sockets) const {
-  std::vector<RegisteredEndpoint> endpoints;
-  const std::shared_ptr<const Registry::Snapshot> registry = registry_->snapshot();
-  for (const auto& [name, endpoint] : registry->endpoints) {
-    if (sockets != nullptr && sockets->count(endpoint.socket_path()) == 0) continue;
-    endpoints.push_back(ToModel(endpoint));
-  }
-  return endpoints;
+std::vector<RegisteredEndpoint> Gatherer::Endpoints() const {
+  return EndpointsOf(*registry_->snapshot(), nullptr);
 }
 
 void Gatherer::AddCommon(const GatherRequest& request, Facts& facts,
@@ -104,9 +109,11 @@ void Gatherer::AddCommon(const GatherRequest& request, Facts& facts,
   facts.request = request.request;
   facts.running_migration = request.running_migration;
   facts.boot_id = discovery_->BootId();
-  facts.endpoints = Endpoints(sockets);
+  // One snapshot, so that endpoints and policies belong together.
+  const std::shared_ptr<const Registry::Snapshot> registry = registry_->snapshot();
+  facts.endpoints = EndpointsOf(*registry, sockets);
   facts.now = clock_->Now();
-  AddPolicies(*registry_->snapshot(), request.vm, facts.now, facts);
+  AddPolicies(*registry, request.vm, facts.now, facts);
 }
 
 Gathered Gatherer::Gather(const GatherRequest& request, absl::Time deadline) {

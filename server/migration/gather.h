@@ -59,7 +59,7 @@ class Gatherer {
   Gathered GatherDestination(const GatherRequest& request, const VmFacts& source,
                              absl::Time deadline);
   // What the registry says now; nothing is looked at.
-  std::vector<RegisteredEndpoint> Endpoints(const std::set<std::string>* sockets = nullptr) const;
+  std::vector<RegisteredEndpoint> Endpoints() const;
   Evidence<std::string> BootId() { return discovery_->BootId(); }
   // One VM, with its back-ends and their profiles.
   VmFacts ObserveVm(const std::string& qmp_socket, absl::Time deadline);
