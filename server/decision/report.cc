@@ -25,12 +25,4 @@ void Report::AddGap(Gap gap) {
   gaps_.push_back(std::move(gap));
 }
 
-bool Report::IsStale(const Subject& subject, absl::Time observed_at) const {
-  // Infinite times are what a caller gets who forgot to set them.
-  if (now_ == absl::InfiniteFuture() || now_ == absl::InfinitePast()) return true;
-  if (observed_at > now_ || observed_at == absl::InfinitePast()) return true;
-  if (source_is_record_ && subject.side == Side::kSource) return false;
-  return now_ - observed_at > max_age_;
-}
-
 }  // namespace vuf
