@@ -41,6 +41,13 @@ absl::StatusOr<std::vector<v1::MigrationMode>> ModeFlag(const ParsedArgs& args) 
   return modes;
 }
 
+absl::StatusOr<std::string> VmFlag(const ParsedArgs& args) {
+  if (!args.Has("vm")) return std::string();
+  const absl::StatusOr<std::string> name = ResourceName("vms", args.Get("vm"));
+  if (!name.ok()) return UsageError(absl::StrCat("--vm: ", name.status().message()));
+  return name;
+}
+
 v1::RamTransfer RamTransferFlag(const ParsedArgs& args) {
   return args.Has("shared-ram") ? v1::RAM_TRANSFER_SHARED : v1::RAM_TRANSFER_UNSPECIFIED;
 }

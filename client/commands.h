@@ -39,6 +39,9 @@ v1::RamTransfer RamTransferFlag(const ParsedArgs& args);
 // --to, with --sequential and --state-file where the command has them.
 absl::Status SetDestination(const ParsedArgs& args, v1::Destination* destination);
 
+// --vm as "vms/{vm}"; empty when the flag is absent.
+absl::StatusOr<std::string> VmFlag(const ParsedArgs& args);
+
 // Fills the message that `field` makes, unless the flag is absent.
 absl::Status SetDuration(const ParsedArgs& args, const std::string& flag,
                          const std::function<google::protobuf::Duration*()>& field);

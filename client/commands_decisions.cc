@@ -21,14 +21,10 @@ Look LookOf(Context& context) {
 absl::StatusOr<int> List(Context& context) {
   const absl::StatusOr<int> limit = CountFlag(context.args(), "limit", 50);
   if (!limit.ok()) return limit.status();
-  std::string vm;
-  if (context.args().Has("vm")) {
-    absl::StatusOr<std::string> name = ResourceName("vms", context.args().Get("vm"));
-    if (!name.ok()) return UsageError(absl::StrCat("--vm: ", name.status().message()));
-    vm = *name;
-  }
+  const absl::StatusOr<std::string> vm = VmFlag(context.args());
+  if (!vm.ok()) return vm.status();
   const absl::StatusOr<v1::ListDecisionsResponse> decisions =
-      context.client().ListDecisions(vm, *limit);
+      context.client().ListDecisions(*vm, *limit);
   if (!decisions.ok()) return decisions.status();
   return PrintList(context, *decisions, decisions->decisions(), DecisionsText(*decisions));
 }

@@ -13,14 +13,10 @@ Look LookOf(Context& context) {
 absl::StatusOr<int> List(Context& context) {
   const absl::StatusOr<int> limit = CountFlag(context.args(), "limit", 50);
   if (!limit.ok()) return limit.status();
-  std::string vm;
-  if (context.args().Has("vm")) {
-    absl::StatusOr<std::string> name = ResourceName("vms", context.args().Get("vm"));
-    if (!name.ok()) return UsageError(absl::StrCat("--vm: ", name.status().message()));
-    vm = *name;
-  }
+  const absl::StatusOr<std::string> vm = VmFlag(context.args());
+  if (!vm.ok()) return vm.status();
   const absl::StatusOr<v1::ListMigrationsResponse> migrations =
-      context.client().ListMigrations(vm, *limit);
+      context.client().ListMigrations(*vm, *limit);
   if (!migrations.ok()) return migrations.status();
   return PrintList(context, *migrations, migrations->migrations(), MigrationsText(*migrations));
 }
