@@ -18,6 +18,9 @@ constexpr const char* kSteps[] = {
     // not a flipped bit within a value.
     "CREATE TABLE records (kind INTEGER NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL,"
     " digest INTEGER NOT NULL, PRIMARY KEY (kind, key)) WITHOUT ROWID, STRICT;",
+    // Policies and decisions are kept. The same tables, but a vufd that does not know policies must
+    // not open them: it would allow what they forbid.
+    "SELECT 1;",
 };
 constexpr int64_t kVersion = std::size(kSteps);
 

@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 
 #include "absl/strings/str_cat.h"
+#include "server/store/sqlite_connection.h"
 #include "server/store/sqlite_store.h"
 #include "server/store/store_test_util.h"
 
@@ -95,6 +96,13 @@ TEST_F(SqliteStoreDamageTest, NewerSchemaIsRefusedAndUntouched) {
   EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
   EXPECT_THAT(Message(status), AllOf(HasSubstr("newer vufd"), HasSubstr("schema version is 7")));
   EXPECT_EQ(ReadFile(db_), before);
+}
+
+// One from before policies: it is taken over, and from then on that vufd refuses it.
+TEST_F(SqliteStoreDamageTest, AnOlderSchemaIsTakenOver) {
+  Sql("PRAGMA user_version=1");
+  EXPECT_TRUE(Start().ok()) << Start();
+  EXPECT_EQ(*SqliteConnection::Open(db_)->QueryInt("PRAGMA user_version"), 2);
 }
 
 TEST_F(SqliteStoreDamageTest, AnotherProgramsDatabaseIsRefused) {
