@@ -22,14 +22,22 @@ struct EndpointSighting {
   std::string error;
 };
 
+// How much is looked at.
+enum class Look {
+  // Only who takes part: not how many files a back-end has open, and which. A walk over a million
+  // descriptors is too much for a guest that is stopped, and for a look every few seconds.
+  kWhoIsWho,
+  kEverything,
+};
+
 class Discovery {
  public:
   virtual ~Discovery() = default;
   virtual Evidence<std::string> BootId() = 0;
   // Fills `back_end` of every device of a VM, `started_paused`, and verifies `process`: from the
   // QEMU process to its sockets, to the peer of each, to the process that owns the peer.
-  virtual void ObserveBackEnds(VmFacts& vm, absl::Time deadline) = 0;
-  // Who serves the socket at `path`.
+  virtual void ObserveBackEnds(VmFacts& vm, Look look, absl::Time deadline) = 0;
+  // Who serves the socket at `path`, and no more (Look::kWhoIsWho).
   virtual EndpointSighting ObserveEndpoint(const std::string& path, absl::Time deadline) = 0;
 };
 

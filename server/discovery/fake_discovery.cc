@@ -52,7 +52,7 @@ BackEndFacts FakeDiscovery::BackEndOf(const FsDeviceFacts& device) const {
   return nobody;
 }
 
-void FakeDiscovery::ObserveBackEnds(VmFacts& vm, absl::Time /*deadline*/) {
+void FakeDiscovery::ObserveBackEnds(VmFacts& vm, Look look, absl::Time /*deadline*/) {
   MutexLock lock(&mu_);
   ++observations_;
   if (const auto it = started_paused_.find(vm.qmp_socket); it != started_paused_.end()) {
@@ -62,7 +62,12 @@ void FakeDiscovery::ObserveBackEnds(VmFacts& vm, absl::Time /*deadline*/) {
     vm.process = it->second;
   }
   if (!vm.devices.known()) return;
-  for (FsDeviceFacts& device : *vm.devices.value) device.back_end = BackEndOf(device);
+  for (FsDeviceFacts& device : *vm.devices.value) {
+    device.back_end = BackEndOf(device);
+    if (look == Look::kEverything) continue;
+    device.back_end.descriptors = Unknown<DescriptorFacts>("not looked at");
+    device.back_end.open_files = Unknown<OpenFileFacts>("not looked at");
+  }
 }
 
 EndpointSighting FakeDiscovery::ObserveEndpoint(const std::string& path, absl::Time /*deadline*/) {

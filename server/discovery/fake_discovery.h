@@ -26,7 +26,7 @@ class FakeDiscovery : public Discovery {
   int observations() const;
 
   Evidence<std::string> BootId() override;
-  void ObserveBackEnds(VmFacts& vm, absl::Time deadline) override;
+  void ObserveBackEnds(VmFacts& vm, Look look, absl::Time deadline) override;
   // Without SetEndpoint: a back-end set for that path makes it kInUse, otherwise kAbsent.
   EndpointSighting ObserveEndpoint(const std::string& path, absl::Time deadline) override;
 

@@ -21,7 +21,7 @@ TEST(FakeDiscoveryTest, GivesADeviceTheBackEndOfItsSocket) {
   fake.SetBackEnd("/run/fs0.sock", back_end);
   fake.SetStartedPaused("/run/vm.qmp", Known(true, Source::kProcfs, absl::UnixEpoch()));
   VmFacts vm = OneDevice("/run/fs0.sock");
-  fake.ObserveBackEnds(vm, absl::InfiniteFuture());
+  fake.ObserveBackEnds(vm, Look::kEverything, absl::InfiniteFuture());
   EXPECT_EQ(vm.devices.value->front().back_end.kind, back_end.kind);
   EXPECT_EQ(vm.started_paused.value, true);
   EXPECT_EQ(fake.observations(), 1);
@@ -30,7 +30,7 @@ TEST(FakeDiscoveryTest, GivesADeviceTheBackEndOfItsSocket) {
 TEST(FakeDiscoveryTest, APathNobodyToldAboutIsUnknown) {
   FakeDiscovery fake;
   VmFacts vm = OneDevice("/run/fs0.sock");
-  fake.ObserveBackEnds(vm, absl::InfiniteFuture());
+  fake.ObserveBackEnds(vm, Look::kEverything, absl::InfiniteFuture());
   EXPECT_FALSE(vm.devices.value->front().back_end.socket.known());
   EXPECT_FALSE(vm.started_paused.known());
   EXPECT_FALSE(fake.BootId().known());

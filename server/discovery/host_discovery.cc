@@ -74,7 +74,7 @@ absl::Status HostDiscovery::VerifyQemu(VmFacts& vm) const {
   return verified;
 }
 
-void HostDiscovery::ObserveBackEnds(VmFacts& vm, absl::Time deadline) {
+void HostDiscovery::ObserveBackEnds(VmFacts& vm, Look look, absl::Time deadline) {
   const absl::Time now = clock_->Now();
   absl::Status outcome = VerifyQemu(vm);
   if (outcome.ok()) {
@@ -89,7 +89,7 @@ void HostDiscovery::ObserveBackEnds(VmFacts& vm, absl::Time deadline) {
                                               : Message(arguments.status()),
                                Source::kProcfs);
     ObserveMemory(vm);
-    outcome = ObserveDevices(vm, deadline);
+    outcome = ObserveDevices(vm, look, deadline);
     // All of the above is about one QEMU only if it is still there.
     if (const absl::Status still = VerifyQemu(vm); !still.ok()) outcome = still;
   }
@@ -118,7 +118,7 @@ void HostDiscovery::ObserveMemory(VmFacts& vm) const {
   }
 }
 
-absl::Status HostDiscovery::ObserveDevices(VmFacts& vm, absl::Time deadline) const {
+absl::Status HostDiscovery::ObserveDevices(VmFacts& vm, Look look, absl::Time deadline) const {
   if (!vm.devices.known() || vm.devices.value->empty()) return absl::OkStatus();
   const int qemu_pid = vm.process.value->pid;
   const absl::Time now = clock_->Now();
@@ -149,10 +149,11 @@ absl::Status HostDiscovery::ObserveDevices(VmFacts& vm, absl::Time deadline) con
   std::vector<BackEndFacts*> served;
   for (FsDeviceFacts& device : *vm.devices.value) {
     if (!device.back_end.socket.known()) continue;
-    ObserveHolder(holders, {device.back_end.socket.value->peer_inode}, deadline, device.back_end);
+    ObserveHolder(holders, {device.back_end.socket.value->peer_inode}, look, deadline,
+                  device.back_end);
     served.push_back(&device.back_end);
   }
-  keeper_observer_.Observe(served, view, deadline);
+  keeper_observer_.Observe(served, view, look, deadline);
   return absl::OkStatus();
 }
 
@@ -203,7 +204,7 @@ absl::StatusOr<SocketFacts> HostDiscovery::FindPeer(
 }
 
 void HostDiscovery::ObserveHolder(const absl::StatusOr<SocketHolders>& holders,
-                                  const std::set<uint64_t>& inodes, absl::Time deadline,
+                                  const std::set<uint64_t>& inodes, Look look, absl::Time deadline,
                                   BackEndFacts& facts) const {
   if (!holders.ok()) {
     ForgetProcess(Message(holders.status()), facts);
@@ -226,7 +227,7 @@ void HostDiscovery::ObserveHolder(const absl::StatusOr<SocketHolders>& holders,
     ForgetProcess(Message(pid.status()), facts);
     return;
   }
-  observer_.Observe(*pid, deadline, facts);
+  observer_.Observe(*pid, look, deadline, facts);
 }
 
 EndpointSighting HostDiscovery::ObserveEndpoint(const std::string& path, absl::Time deadline) {
@@ -283,8 +284,8 @@ bool HostDiscovery::ObserveServer(const std::string& path, const FileSighting& f
   facts.socket =
       Known(SocketFacts{path, file.file, file.file, first}, Source::kSockDiag, now, detail);
   facts.front_ends = Known(front_ends, Source::kSockDiag, now, detail);
-  ObserveHolder(FindHolders(procfs_, served, deadline), served, deadline, facts);
-  keeper_observer_.Observe({&facts}, view, deadline);
+  ObserveHolder(FindHolders(procfs_, served, deadline), served, Look::kWhoIsWho, deadline, facts);
+  keeper_observer_.Observe({&facts}, view, Look::kWhoIsWho, deadline);
   return true;
 }
 

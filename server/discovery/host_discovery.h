@@ -40,12 +40,12 @@ class HostDiscovery : public Discovery {
                 const Clock* clock, KeeperPort* keepers = nullptr);
 
   Evidence<std::string> BootId() override;
-  void ObserveBackEnds(VmFacts& vm, absl::Time deadline) override;
+  void ObserveBackEnds(VmFacts& vm, Look look, absl::Time deadline) override;
   EndpointSighting ObserveEndpoint(const std::string& path, absl::Time deadline) override;
 
  private:
   absl::Status VerifyQemu(VmFacts& vm) const;
-  absl::Status ObserveDevices(VmFacts& vm, absl::Time deadline) const;
+  absl::Status ObserveDevices(VmFacts& vm, Look look, absl::Time deadline) const;
   // Fills `file` of the memory that is in files.
   void ObserveMemory(VmFacts& vm) const;
   // The path of the device's back-end, from its character device or QEMU's command line.
@@ -55,7 +55,7 @@ class HostDiscovery : public Discovery {
                                        const std::vector<const UnixSocket*>& peers) const;
   // Fills what is known of the one process that serves the sockets `inodes`.
   void ObserveHolder(const absl::StatusOr<SocketHolders>& holders, const std::set<uint64_t>& inodes,
-                     absl::Time deadline, BackEndFacts& facts) const;
+                     Look look, absl::Time deadline, BackEndFacts& facts) const;
   // False: nobody serves the socket `file` at `path`.
   bool ObserveServer(const std::string& path, const FileSighting& file, const SocketView& view,
                      absl::Time deadline, EndpointSighting& sighting) const;

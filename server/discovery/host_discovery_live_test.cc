@@ -23,6 +23,7 @@ namespace vuf {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 namespace fs = std::filesystem;
 
 // Listens on a socket in the test's directory and hands one accepted connection to a child that
@@ -97,7 +98,7 @@ class LiveTest : public ::testing::Test {
 
 TEST_F(LiveTest, SeesTheBackEndBehindTheConnection) {
   VmFacts vm = Vm();
-  discovery_.ObserveBackEnds(vm, absl::Now() + absl::Seconds(60));
+  discovery_.ObserveBackEnds(vm, Look::kEverything, absl::Now() + absl::Seconds(60));
   const BackEndFacts& seen = vm.devices.value->front().back_end;
   const FileId file = LookAt(path_)->file;
   ASSERT_TRUE(seen.socket.known()) << seen.socket.detail;
@@ -117,10 +118,26 @@ TEST_F(LiveTest, SeesTheBackEndBehindTheConnection) {
   EXPECT_EQ(vm.started_paused.value, false);
 }
 
+// A guest may be stopped meanwhile: no walk over all that the back-end has open.
+TEST_F(LiveTest, SeesOnlyWhoIsWhoWhenAskedForNoMore) {
+  VmFacts vm = Vm();
+  discovery_.ObserveBackEnds(vm, Look::kWhoIsWho, absl::Now() + absl::Seconds(60));
+  const BackEndFacts& seen = vm.devices.value->front().back_end;
+  EXPECT_TRUE(seen.socket.known()) << seen.socket.detail;
+  EXPECT_TRUE(seen.process.known()) << seen.process.detail;
+  EXPECT_TRUE(seen.process_state.known()) << seen.process_state.detail;
+  EXPECT_TRUE(seen.share.known()) << seen.share.detail;
+  for (const std::string& why : {seen.descriptors.detail, seen.open_files.detail}) {
+    EXPECT_THAT(why, HasSubstr("not looked at"));
+  }
+  EXPECT_FALSE(seen.descriptors.known());
+  EXPECT_FALSE(seen.open_files.known());
+}
+
 // What is only of interest when the rest fits.
 TEST_F(LiveTest, SeesHowTheBackEndRuns) {
   VmFacts vm = Vm();
-  discovery_.ObserveBackEnds(vm, absl::Now() + absl::Seconds(60));
+  discovery_.ObserveBackEnds(vm, Look::kEverything, absl::Now() + absl::Seconds(60));
   const BackEndFacts& seen = vm.devices.value->front().back_end;
   EXPECT_TRUE(seen.file_handles.known()) << seen.file_handles.detail;
   ASSERT_TRUE(seen.submounts.known()) << seen.submounts.detail;
@@ -152,7 +169,7 @@ TEST_F(LiveTest, SeesAFileThatIsDeletedWhileTheBackEndHasItOpen) {
   close(fd);
   ASSERT_EQ(unlink(file.c_str()), 0);
   VmFacts vm = Vm();
-  discovery_.ObserveBackEnds(vm, absl::Now() + absl::Seconds(60));
+  discovery_.ObserveBackEnds(vm, Look::kEverything, absl::Now() + absl::Seconds(60));
   const BackEndFacts& seen = vm.devices.value->front().back_end;
   ASSERT_TRUE(seen.open_files.known()) << seen.open_files.detail;
   EXPECT_EQ(seen.open_files.value->deleted, 1u);
@@ -162,7 +179,7 @@ TEST_F(LiveTest, SeesAFileThatIsDeletedWhileTheBackEndHasItOpen) {
 TEST_F(LiveTest, SeesThatTheExecutableWasReplaced) {
   fs::remove(dir_ + "/virtiofsd");
   VmFacts vm = Vm();
-  discovery_.ObserveBackEnds(vm, absl::Now() + absl::Seconds(60));
+  discovery_.ObserveBackEnds(vm, Look::kEverything, absl::Now() + absl::Seconds(60));
   const BackEndFacts& seen = vm.devices.value->front().back_end;
   EXPECT_EQ(seen.executable.value, dir_ + "/virtiofsd");
   EXPECT_EQ(seen.executable_deleted.value, true);
@@ -174,7 +191,7 @@ TEST_F(LiveTest, ADeadBackEndIsNotSeenAsServing) {
   ASSERT_EQ(waitpid(back_end_, nullptr, 0), back_end_);
   back_end_ = -1;
   VmFacts vm = Vm();
-  discovery_.ObserveBackEnds(vm, absl::Now() + absl::Seconds(60));
+  discovery_.ObserveBackEnds(vm, Look::kEverything, absl::Now() + absl::Seconds(60));
   EXPECT_FALSE(vm.devices.value->front().back_end.process.known());
 }
 

@@ -168,7 +168,7 @@ class HostDiscoveryTest : public ::testing::Test {
   // What is seen of the one device's back-end.
   const BackEndFacts& Observe(absl::Time deadline = absl::Now() + absl::Seconds(30)) {
     HostDiscovery discovery = Discovery();
-    discovery.ObserveBackEnds(vm_, deadline);
+    discovery.ObserveBackEnds(vm_, Look::kEverything, deadline);
     return vm_.devices.value->front().back_end;
   }
   ChardevFacts& Chardev() { return *vm_.devices.value->front().chardev.value; }

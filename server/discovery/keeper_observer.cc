@@ -124,8 +124,8 @@ absl::StatusOr<uint64_t> KeeperObserver::KeptSocket(const BackEndFacts& facts,
 }
 
 void KeeperObserver::ObserveKept(const absl::StatusOr<uint64_t>& socket,
-                                 const absl::StatusOr<SocketHolders>& holders, absl::Time deadline,
-                                 BackEndFacts& facts) const {
+                                 const absl::StatusOr<SocketHolders>& holders, Look look,
+                                 absl::Time deadline, BackEndFacts& facts) const {
   const auto hide = [&facts](const std::string& why) {
     facts.kept = Unknown<KeptBackEnd>(why, Source::kSockDiag);
     Hide(why, facts);
@@ -143,7 +143,7 @@ void KeeperObserver::ObserveKept(const absl::StatusOr<uint64_t>& socket,
   const absl::StatusOr<int> pid = processes_->ServingProcess(pids);
   if (!pid.ok()) return hide(std::string(pid.status().message()));
   BackEndFacts behind;
-  processes_->Observe(*pid, deadline, behind);
+  processes_->Observe(*pid, look, deadline, behind);
   if (!behind.process.known()) return hide(behind.process.detail);
   if (!behind.executable.known()) return hide(behind.executable.detail);
   Hide("", facts);
@@ -159,7 +159,7 @@ void KeeperObserver::ObserveKept(const absl::StatusOr<uint64_t>& socket,
 }
 
 void KeeperObserver::Observe(const std::vector<BackEndFacts*>& back_ends, const SocketView& view,
-                             absl::Time deadline) const {
+                             Look look, absl::Time deadline) const {
   std::vector<std::pair<BackEndFacts*, absl::StatusOr<uint64_t>>> found;
   std::set<uint64_t> wanted;
   for (BackEndFacts* const facts : back_ends) {
@@ -171,7 +171,7 @@ void KeeperObserver::Observe(const std::vector<BackEndFacts*>& back_ends, const 
   }
   if (found.empty()) return;
   const absl::StatusOr<SocketHolders> holders = FindHolders(*procfs_, wanted, deadline);
-  for (const auto& [facts, socket] : found) ObserveKept(socket, holders, deadline, *facts);
+  for (const auto& [facts, socket] : found) ObserveKept(socket, holders, look, deadline, *facts);
 }
 
 }  // namespace vuf

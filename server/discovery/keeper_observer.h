@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "server/base/clock.h"
+#include "server/discovery/discovery.h"
 #include "server/discovery/process_observer.h"
 #include "server/discovery/procfs.h"
 #include "server/discovery/socket_view.h"
@@ -29,7 +30,7 @@ class KeeperObserver {
 
   // For those of `back_ends` whose process is known and is a keeper: `keeper`, `kept`, kind and
   // version; options and share are those of the back-end behind it. Others are left alone.
-  void Observe(const std::vector<BackEndFacts*>& back_ends, const SocketView& view,
+  void Observe(const std::vector<BackEndFacts*>& back_ends, const SocketView& view, Look look,
                absl::Time deadline) const;
 
  private:
@@ -39,7 +40,7 @@ class KeeperObserver {
   // The other end of the keeper's connection to its back-end.
   absl::StatusOr<uint64_t> KeptSocket(const BackEndFacts& facts, const SocketView& view) const;
   void ObserveKept(const absl::StatusOr<uint64_t>& socket,
-                   const absl::StatusOr<SocketHolders>& holders, absl::Time deadline,
+                   const absl::StatusOr<SocketHolders>& holders, Look look, absl::Time deadline,
                    BackEndFacts& facts) const;
 
   const Procfs* const procfs_;

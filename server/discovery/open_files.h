@@ -14,6 +14,9 @@
 
 namespace vuf {
 
+// Why the facts below are unknown with Look::kWhoIsWho.
+inline constexpr char kNotLookedAt[] = "not looked at: only who takes part was asked for";
+
 bool IsUtf8(absl::string_view text);
 
 // DEADLINE_EXCEEDED: not finished, so nothing is known. A process can have a million descriptors.

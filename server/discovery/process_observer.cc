@@ -82,7 +82,7 @@ bool IsKeeper(absl::string_view executable) {
   return executable.substr(executable.rfind('/') + 1) == "vuf-keeper";
 }
 
-void ProcessObserver::Observe(int pid, absl::Time deadline, BackEndFacts& facts) const {
+void ProcessObserver::Observe(int pid, Look look, absl::Time deadline, BackEndFacts& facts) const {
   const absl::Time now = clock_->Now();
   const std::string who = absl::StrCat("process ", pid);
   const absl::StatusOr<ProcStat> before = procfs_->Stat(pid);
@@ -99,10 +99,12 @@ void ProcessObserver::Observe(int pid, absl::Time deadline, BackEndFacts& facts)
                  Source::kProcfs, now, who);
   facts.ids = ToEvidence(Ids(pid, status), Source::kProcfs, now, who);
   facts.security_label = ToEvidence(procfs_->SecurityLabel(pid), Source::kProcfs, now, who);
-  facts.descriptors = ToEvidence(Descriptors(pid, deadline), Source::kProcfs, now, who);
+  facts.descriptors = look == Look::kEverything
+                          ? ToEvidence(Descriptors(pid, deadline), Source::kProcfs, now, who)
+                          : Unknown<DescriptorFacts>(kNotLookedAt, Source::kProcfs);
   ObserveExecutable(pid, deadline, facts);
   ObserveOptions(pid, facts);
-  share_observer_.Observe(pid, deadline, facts);
+  share_observer_.Observe(pid, look, deadline, facts);
   // Last: all of the above is about one process only if it is still the same one.
   const absl::StatusOr<ProcStat> after = procfs_->Stat(pid);
   if (!after.ok() || after->start_ticks != before->start_ticks) {

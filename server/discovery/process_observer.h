@@ -9,6 +9,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "server/base/clock.h"
+#include "server/discovery/discovery.h"
 #include "server/discovery/executable.h"
 #include "server/discovery/procfs.h"
 #include "server/discovery/share_observer.h"
@@ -29,7 +30,7 @@ class ProcessObserver {
 
   // Fills what the process says; `socket`, `front_ends` and `profile_modes` are left to others.
   // When the process ends or another one gets its pid meanwhile, everything is unknown.
-  void Observe(int pid, absl::Time deadline, BackEndFacts& facts) const;
+  void Observe(int pid, Look look, absl::Time deadline, BackEndFacts& facts) const;
 
   // Which of `pids`, all holding one socket, serves it: a keeper, whatever its children inherited;
   // otherwise the back-ends among them, and of a parent and its child the child.

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/strip.h"
+#include "server/discovery/open_files.h"
 #include "server/discovery/to_evidence.h"
 
 namespace vuf {
@@ -131,7 +132,7 @@ void ShareObserver::ObserveOpenFiles(int pid, const Place& place, absl::Time dea
                  Source::kProcfs, now, procfs_->PathOf(pid, "fd"));
 }
 
-void ShareObserver::Observe(int pid, absl::Time deadline, BackEndFacts& facts) const {
+void ShareObserver::Observe(int pid, Look look, absl::Time deadline, BackEndFacts& facts) const {
   const absl::Time now = clock_->Now();
   const std::string who = absl::StrCat("process ", pid);
   const absl::StatusOr<Place> place = Find(pid, facts);
@@ -150,7 +151,11 @@ void ShareObserver::Observe(int pid, absl::Time deadline, BackEndFacts& facts) c
       ToEvidence(procfs_->HasFileHandles(pid, place->path), Source::kFileSystem, now, who);
   facts.submounts =
       ToEvidence(place->submounts, Source::kProcfs, now, procfs_->PathOf(pid, "mountinfo"));
-  ObserveOpenFiles(pid, *place, deadline, facts);
+  if (look == Look::kEverything) {
+    ObserveOpenFiles(pid, *place, deadline, facts);
+  } else {
+    facts.open_files = Unknown<OpenFileFacts>(kNotLookedAt, Source::kProcfs);
+  }
 }
 
 }  // namespace vuf

@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "server/base/clock.h"
+#include "server/discovery/discovery.h"
 #include "server/discovery/open_files.h"
 #include "server/discovery/procfs.h"
 #include "server/model/back_end.h"
@@ -21,7 +22,7 @@ class ShareObserver {
   ShareObserver(const Procfs* procfs, const Clock* clock) : procfs_(procfs), clock_(clock) {}
 
   // Fills `share`, `file_handles`, `submounts` and `open_files`, given `kind` and `options`.
-  void Observe(int pid, absl::Time deadline, BackEndFacts& facts) const;
+  void Observe(int pid, Look look, absl::Time deadline, BackEndFacts& facts) const;
 
  private:
   // Where the share is.

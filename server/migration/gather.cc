@@ -72,8 +72,8 @@ absl::Time Gatherer::Limit(absl::Time deadline) const {
   return std::min(deadline, clock_->Now() + monitor_timeout_);
 }
 
-void Gatherer::AddBackEnds(VmFacts& vm, absl::Time deadline) {
-  discovery_->ObserveBackEnds(vm, deadline);
+void Gatherer::AddBackEnds(VmFacts& vm, Look look, absl::Time deadline) {
+  discovery_->ObserveBackEnds(vm, look, deadline);
   if (!vm.devices.known()) return;
   const std::shared_ptr<const Registry::Snapshot> registry = registry_->snapshot();
   for (FsDeviceFacts& device : *vm.devices.value) {
@@ -82,12 +82,12 @@ void Gatherer::AddBackEnds(VmFacts& vm, absl::Time deadline) {
   }
 }
 
-VmFacts Gatherer::ObserveAgain(const std::string& qmp_socket, Hypervisor& hypervisor,
+VmFacts Gatherer::ObserveAgain(const std::string& qmp_socket, Hypervisor& hypervisor, Look look,
                                absl::Time deadline) {
   absl::StatusOr<VmFacts> facts = hypervisor.Observe(Limit(deadline));
   if (!facts.ok()) return NotAsked(qmp_socket, facts.status().message());
   facts->qmp_socket = qmp_socket;
-  AddBackEnds(*facts, Limit(deadline));
+  AddBackEnds(*facts, look, Limit(deadline));
   return *std::move(facts);
 }
 
@@ -95,7 +95,7 @@ Gatherer::Side Gatherer::ObserveSide(const std::string& qmp_socket, absl::Time d
   absl::StatusOr<std::unique_ptr<Hypervisor>> hypervisor =
       connector_->Connect(qmp_socket, Limit(deadline));
   if (!hypervisor.ok()) return {NotAsked(qmp_socket, hypervisor.status().message()), nullptr};
-  VmFacts facts = ObserveAgain(qmp_socket, **hypervisor, deadline);
+  VmFacts facts = ObserveAgain(qmp_socket, **hypervisor, Look::kEverything, deadline);
   if (!facts.monitor.known()) return {std::move(facts), nullptr};
   return {std::move(facts), *std::move(hypervisor)};
 }
@@ -159,10 +159,11 @@ Facts Gatherer::GatherAgain(const GatherRequest& request, Hypervisor& source,
   std::future<VmFacts> other;
   if (destination != nullptr) {
     other = std::async(std::launch::async, [&] {
-      return ObserveAgain(request.destination_socket.value_or(""), *destination, deadline);
+      return ObserveAgain(request.destination_socket.value_or(""), *destination, Look::kWhoIsWho,
+                          deadline);
     });
   }
-  facts.source = ObserveAgain(request.source_socket, source, deadline);
+  facts.source = ObserveAgain(request.source_socket, source, Look::kWhoIsWho, deadline);
   std::vector<const VmFacts*> vms = {&facts.source};
   if (other.valid()) vms.push_back(&facts.destination.emplace(other.get()));
   const std::set<std::string> used = SocketsOf(vms);

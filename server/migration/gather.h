@@ -72,9 +72,10 @@ class Gatherer {
 
   absl::Time Limit(absl::Time deadline) const;
   Side ObserveSide(const std::string& qmp_socket, absl::Time deadline);
-  VmFacts ObserveAgain(const std::string& qmp_socket, Hypervisor& hypervisor, absl::Time deadline);
+  VmFacts ObserveAgain(const std::string& qmp_socket, Hypervisor& hypervisor, Look look,
+                       absl::Time deadline);
   // Discovery's part, and what the profiles say about each back-end.
-  void AddBackEnds(VmFacts& vm, absl::Time deadline);
+  void AddBackEnds(VmFacts& vm, Look look, absl::Time deadline);
   // Everything that is not about one side. Sets `now`, so it comes last.
   // Endpoints only of `sockets`, unless it is null.
   void AddCommon(const GatherRequest& request, Facts& facts,

@@ -106,6 +106,19 @@ TEST_F(GatherTest, LooksAgainThroughTheSameConnections) {
   EXPECT_EQ(world_.qemu.CallCount(kSource, FakeCall::kConnect), 1);
 }
 
+// The guest is stopped then, and a back-end may have a million files open.
+TEST_F(GatherTest, TheSecondLookCountsNoFiles) {
+  BackEndFacts back_end = TestBackEnd(kSourceFs, 200);
+  back_end.descriptors = Known(DescriptorFacts{10, 1024}, Source::kProcfs, absl::Now());
+  world_.host.SetBackEnd(kSourceFs, back_end);
+  Gathered gathered = Gather();
+  EXPECT_TRUE(gathered.facts.source.devices.value->front().back_end.descriptors.known());
+  const Facts again = world_.gatherer->GatherAgain(
+      request_, *gathered.source, gathered.destination.get(), absl::Now() + absl::Seconds(5));
+  EXPECT_FALSE(again.source.devices.value->front().back_end.descriptors.known());
+  EXPECT_TRUE(again.source.devices.value->front().back_end.process.known());
+}
+
 TEST_F(GatherTest, TheSecondLookCopiesTheEndpointsOfTheseDevicesOnly) {
   for (const auto& [name, path] : std::map<std::string, std::string>{
            {"endpoints/a", kSourceFs}, {"endpoints/b", kDestinationFs}, {"endpoints/c", "/x"}}) {

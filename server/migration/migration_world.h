@@ -38,8 +38,8 @@ class WorldDiscovery : public FakeDiscovery {
   // Adds what another fake knows; set before Start.
   std::function<void(VmFacts&)> add;
 
-  void ObserveBackEnds(VmFacts& vm, absl::Time deadline) override {
-    FakeDiscovery::ObserveBackEnds(vm, deadline);
+  void ObserveBackEnds(VmFacts& vm, Look look, absl::Time deadline) override {
+    FakeDiscovery::ObserveBackEnds(vm, look, deadline);
     if (add) add(vm);
   }
 };

@@ -54,7 +54,7 @@ absl::StatusOr<v1::Vm> VmServiceShell::Register(const v1::RegisterVmRequest& req
         absl::StrCat("vm.qmp_socket: the QEMU at ", Quoted(vm.qmp_socket()),
                      " waits for an incoming migration: a destination, not a VM yet"));
   }
-  deps_.discovery->ObserveBackEnds(*facts, deadline);
+  deps_.discovery->ObserveBackEnds(*facts, Look::kWhoIsWho, deadline);
   const std::string id =
       !request.vm_id().empty() ? request.vm_id() : ChooseVmId(*facts, *deps_.registry->snapshot());
   if (id.empty()) {
