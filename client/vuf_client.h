@@ -31,7 +31,7 @@ struct ClientOptions {
   // "unix:/absolute/path".
   std::string server = kDefaultServer;
   // What the caller calls itself, for DecisionRecord.actor. May be empty.
-  std::string user_agent = "";
+  std::string user_agent;
   // Limit of one method call, its retries included.
   absl::Duration call_timeout = absl::Seconds(30);
   // How long one stream of a watch lives before it is opened anew.

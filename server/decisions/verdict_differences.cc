@@ -2,7 +2,6 @@
 
 #include <map>
 #include <string>
-#include <vector>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
@@ -30,11 +29,11 @@ std::string Text(const Message& message, const FieldDescriptor* field) {
   if (!field->is_repeated()) {
     return message.GetReflection()->HasField(message, field) ? Text(message, field, -1) : "";
   }
-  std::vector<std::string> entries;
-  const int size = message.GetReflection()->FieldSize(message, field);
-  for (int i = 0; i < size; ++i) entries.push_back(Text(message, field, i));
   std::string text;
-  for (const std::string& entry : entries) absl::StrAppend(&text, text.empty() ? "" : ", ", entry);
+  const int size = message.GetReflection()->FieldSize(message, field);
+  for (int i = 0; i < size; ++i) {
+    absl::StrAppend(&text, i == 0 ? "" : ", ", Text(message, field, i));
+  }
   return text;
 }
 

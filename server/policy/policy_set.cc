@@ -92,7 +92,7 @@ void MergeForVm(const Policy& policy, absl::Time now, EffectivePolicy& out) {
 std::string Policy::Ref() const { return absl::StrCat(name, "@", revision); }
 
 PolicySet::PolicySet(std::vector<Policy> policies,
-                     std::vector<std::pair<std::string, Accepted>> accepted)
+                     const std::vector<std::pair<std::string, Accepted>>& accepted)
     : policies_(std::move(policies)) {
   std::sort(policies_.begin(), policies_.end(), [](const Policy& a, const Policy& b) {
     return std::tie(b.priority, a.name) < std::tie(a.priority, b.name);
@@ -112,7 +112,7 @@ PolicySet::PolicySet(std::vector<Policy> policies,
       unindexed_.push_back(i);
     }
   }
-  for (auto& [vm, one] : accepted) accepted_[vm].push_back(std::move(one));
+  for (const auto& [vm, one] : accepted) accepted_[vm].push_back(one);
 }
 
 std::vector<size_t> PolicySet::MatchVm(const PolicySubject& subject) const {

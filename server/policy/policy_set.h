@@ -37,7 +37,9 @@ struct PolicySubject {
 class PolicySet {
  public:
   PolicySet() = default;
-  PolicySet(std::vector<Policy> policies, std::vector<std::pair<std::string, Accepted>> accepted);
+  // `accepted`: each with its VM.
+  PolicySet(std::vector<Policy> policies,
+            const std::vector<std::pair<std::string, Accepted>>& accepted);
 
   // The policies in force, merged. `now` decides about windows, holds and acknowledgements.
   EffectivePolicy Select(const PolicySubject& subject, absl::Time now) const;

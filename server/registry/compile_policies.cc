@@ -56,7 +56,7 @@ std::shared_ptr<const PolicySet> CompilePolicies(const Registry::Snapshot& snaps
   for (const auto& [name, one] : snapshot.acknowledgements) {
     accepted.emplace_back(one.vm(), AcceptedFromProto(one));
   }
-  return std::make_shared<const PolicySet>(std::move(policies), std::move(accepted));
+  return std::make_shared<const PolicySet>(std::move(policies), accepted);
 }
 
 bool ChangesPolicies(const std::vector<Change>& changes) {

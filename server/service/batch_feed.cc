@@ -50,7 +50,7 @@ WatchStep BatchFeed::Next() {
   return step;
 }
 
-WatchSource BatchFeed::Reader(std::shared_ptr<BatchFeed> feed) {
+WatchSource BatchFeed::Reader(const std::shared_ptr<BatchFeed>& feed) {
   // Goes with the last copy of the source.
   const std::shared_ptr<BatchFeed> reader(feed.get(), [feed](BatchFeed* at) { at->Close(); });
   return [reader] { return reader->Next(); };

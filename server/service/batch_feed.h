@@ -35,7 +35,7 @@ class BatchFeed {
   bool closed() const;
 
   // What the reader does next (see WatchSource). Closes the feed when it is destroyed.
-  static WatchSource Reader(std::shared_ptr<BatchFeed> feed);
+  static WatchSource Reader(const std::shared_ptr<BatchFeed>& feed);
 
  private:
   WatchStep Next();
