@@ -108,10 +108,11 @@ absl::Status Ledger::CheckRoom(const v1::Migration& migration) const {
 
 void Ledger::CountOthers(const std::string& name, std::vector<ConcurrencyLimit>& limits) const {
   for (ConcurrencyLimit& limit : limits) {
-    limit.running = static_cast<uint32_t>(
-        std::count_if(running_.begin(), running_.end(), [&](const std::string& other) {
-          return other != name && entries_.at(other).places.count(limit.policy) > 0;
-        }));
+    limit.running = 0;
+    for (const std::string& other : running_) {
+      if (other == name) continue;
+      limit.running += entries_.at(other).places.count(limit.policy) > 0 ? 1 : 0;
+    }
   }
 }
 
