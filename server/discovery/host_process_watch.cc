@@ -11,7 +11,6 @@
 #include <cstdint>
 #include <utility>
 
-#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 
@@ -58,21 +57,27 @@ absl::Status HostProcessWatch::Add(const ProcessId& process) {
     return absl::ResourceExhaustedError(
         absl::StrCat("more than ", limit_, " processes would be watched"));
   }
-  const std::string who = absl::StrCat("process ", process.pid);
   const int fd = OpenPidfd(process.pid);
-  if (fd < 0) return absl::ErrnoToStatus(errno, absl::StrCat("pidfd_open of ", who));
-  absl::Cleanup close_fd = [fd] { close(fd); };
+  if (fd < 0) {
+    return absl::ErrnoToStatus(errno, absl::StrCat("pidfd_open of process ", process.pid));
+  }
   // Only now: had the pid gone to another before pidfd_open, it would have that one's start time.
+  absl::Status added = CheckIs(process);
+  if (added.ok()) added = WatchDescriptor(epoll_, fd);
+  if (added.ok()) {
+    watched_[fd] = process;
+  } else {
+    close(fd);
+  }
+  return added;
+}
+
+absl::Status HostProcessWatch::CheckIs(const ProcessId& process) const {
   const absl::StatusOr<ProcStat> stat = procfs_.Stat(process.pid);
   if (absl::IsNotFound(stat.status()) || (stat.ok() && stat->start_ticks != process.start_ticks)) {
-    return absl::NotFoundError(absl::StrCat(who, " has ended"));
+    return absl::NotFoundError(absl::StrCat("process ", process.pid, " has ended"));
   }
-  if (!stat.ok()) return stat.status();
-  const absl::Status added = WatchDescriptor(epoll_, fd);
-  if (!added.ok()) return added;
-  std::move(close_fd).Cancel();
-  watched_[fd] = process;
-  return absl::OkStatus();
+  return stat.status();
 }
 
 void HostProcessWatch::Remove(const ProcessId& process) {

@@ -28,6 +28,9 @@ class HostProcessWatch : public ProcessWatch {
   void Wake() override;
 
  private:
+  // NOT_FOUND: it has ended, and perhaps another one has its pid.
+  absl::Status CheckIs(const ProcessId& process) const;
+
   const Procfs procfs_;
   const size_t limit_;
   const int epoll_;
