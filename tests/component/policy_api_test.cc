@@ -203,8 +203,7 @@ TEST_F(PolicyApiTest, AShadowPolicyOnlySaysWhatItWouldDo) {
   EXPECT_EQ(verdict.decision(), v1::DECISION_ALLOW);
   EXPECT_EQ(verdict.shadow().decision(), v1::DECISION_REFUSE);
   EXPECT_THAT(verdict.shadow().added_blockers(), ElementsAre("POLICY_HOLD (request)"));
-  EXPECT_THAT(world_.metrics.Text(),
-              HasSubstr("vufd_shadow_decisions_total{changed=\"true\"} 1"));
+  EXPECT_THAT(world_.metrics.Text(), HasSubstr("vufd_shadow_decisions_total{changed=\"true\"} 1"));
   EXPECT_GT(Explain().shadow_settings_size(), 0);
 }
 
