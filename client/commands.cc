@@ -41,6 +41,10 @@ absl::StatusOr<std::vector<v1::MigrationMode>> ModeFlag(const ParsedArgs& args) 
   return modes;
 }
 
+Look LookOf(Context& context) {
+  return Look{context.terminal().columns, context.terminal().colour};
+}
+
 absl::StatusOr<std::string> VmFlag(const ParsedArgs& args) {
   if (!args.Has("vm")) return std::string();
   const absl::StatusOr<std::string> name = ResourceName("vms", args.Get("vm"));

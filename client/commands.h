@@ -8,6 +8,7 @@
 
 #include "client/args.h"
 #include "client/cli.h"
+#include "client/render.h"
 
 namespace vuf::cli {
 
@@ -45,6 +46,9 @@ absl::StatusOr<std::string> VmFlag(const ParsedArgs& args);
 // Fills the message that `field` makes, unless the flag is absent.
 absl::Status SetDuration(const ParsedArgs& args, const std::string& flag,
                          const std::function<google::protobuf::Duration*()>& field);
+
+// How wide, and whether in colour.
+Look LookOf(Context& context);
 
 // Prints a list as table, JSON or names, as asked.
 template <typename List, typename Items>

@@ -14,10 +14,6 @@ namespace {
 // Facts of a VM are some kilobytes.
 constexpr size_t kMaxFileBytes = 64 << 20;
 
-Look LookOf(Context& context) {
-  return Look{context.terminal().columns, context.terminal().colour};
-}
-
 absl::StatusOr<int> List(Context& context) {
   const absl::StatusOr<int> limit = CountFlag(context.args(), "limit", 50);
   if (!limit.ok()) return limit.status();

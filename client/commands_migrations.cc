@@ -6,10 +6,6 @@
 namespace vuf::cli {
 namespace {
 
-Look LookOf(Context& context) {
-  return Look{context.terminal().columns, context.terminal().colour};
-}
-
 absl::StatusOr<int> List(Context& context) {
   const absl::StatusOr<int> limit = CountFlag(context.args(), "limit", 50);
   if (!limit.ok()) return limit.status();

@@ -5,10 +5,6 @@
 namespace vuf::cli {
 namespace {
 
-Look LookOf(Context& context) {
-  return Look{context.terminal().columns, context.terminal().colour};
-}
-
 absl::StatusOr<int> List(Context& context) {
   const absl::StatusOr<v1::ListVmsResponse> vms = context.client().ListVms();
   if (!vms.ok()) return vms.status();

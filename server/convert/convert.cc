@@ -14,18 +14,6 @@ constexpr int64_t kMaxDurationSeconds = 315576000000;
 constexpr int64_t kMinTimestampSeconds = -62135596800;
 constexpr int64_t kMaxTimestampSeconds = 253402300799;
 
-v1::MigrationMode ModeMessage(Mode mode) {
-  switch (mode) {
-    case Mode::kNone:
-      return v1::MIGRATION_MODE_NONE;
-    case Mode::kStateful:
-      return v1::MIGRATION_MODE_STATEFUL;
-    case Mode::kStateless:
-      return v1::MIGRATION_MODE_STATELESS;
-  }
-  return v1::MIGRATION_MODE_NONE;
-}
-
 v1::Severity SeverityMessage(Severity severity) {
   return severity == Severity::kWarning ? v1::SEVERITY_WARNING : v1::SEVERITY_BLOCKER;
 }
@@ -119,7 +107,7 @@ void SetTexts(const std::vector<std::string>& texts,
 v1::ShadowVerdict ShadowMessage(const ShadowVerdict& shadow) {
   v1::ShadowVerdict out;
   out.set_decision(shadow.allow ? v1::DECISION_ALLOW : v1::DECISION_REFUSE);
-  out.set_mode(ModeMessage(shadow.mode));
+  out.set_mode(ToProto(shadow.mode));
   SetTexts(shadow.added_blockers, *out.mutable_added_blockers());
   SetTexts(shadow.removed_blockers, *out.mutable_removed_blockers());
   SetTexts(shadow.policies, *out.mutable_policies());
@@ -167,6 +155,18 @@ const std::string& MonitorOf(const v1::Destination& destination) {
                                       : destination.same_host().qmp_socket();
 }
 
+v1::MigrationMode ToProto(Mode mode) {
+  switch (mode) {
+    case Mode::kNone:
+      return v1::MIGRATION_MODE_NONE;
+    case Mode::kStateful:
+      return v1::MIGRATION_MODE_STATEFUL;
+    case Mode::kStateless:
+      return v1::MIGRATION_MODE_STATELESS;
+  }
+  return v1::MIGRATION_MODE_NONE;
+}
+
 google::protobuf::Timestamp ToProto(absl::Time time) {
   google::protobuf::Timestamp out;
   const int64_t seconds = absl::ToUnixSeconds(time);
@@ -205,12 +205,12 @@ absl::Time FromProto(const google::protobuf::Timestamp& time) {
 v1::Verdict ToProto(const Verdict& verdict) {
   v1::Verdict out;
   out.set_decision(verdict.allow ? v1::DECISION_ALLOW : v1::DECISION_REFUSE);
-  out.set_mode(ModeMessage(verdict.mode));
+  out.set_mode(ToProto(verdict.mode));
   for (const DeviceVerdict& device : verdict.devices) {
     v1::DeviceVerdict* const added = out.add_devices();
     added->set_device(ValidUtf8(device.device));
     added->set_tag(ValidUtf8(device.tag));
-    added->set_mode(ModeMessage(device.mode));
+    added->set_mode(ToProto(device.mode));
     added->set_socket_path(ValidUtf8(device.socket_path));
   }
   for (const Finding& finding : verdict.blockers) *out.add_blockers() = FindingMessage(finding);

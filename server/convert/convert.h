@@ -33,6 +33,7 @@ google::protobuf::Duration ToProto(absl::Duration duration);
 absl::Duration FromProto(const google::protobuf::Duration& duration);
 absl::Time FromProto(const google::protobuf::Timestamp& time);
 
+v1::MigrationMode ToProto(Mode mode);
 v1::Verdict ToProto(const Verdict& verdict);
 v1::BackEnd ToProto(const BackEndFacts& back_end);
 v1::FsDevice ToProto(const FsDeviceFacts& device);

@@ -121,11 +121,6 @@ absl::Status StartBatch(const ServiceDeps& deps, const grpc::ByteBuffer& in,
                                     }});
 }
 
-v1::MigrationMode ModeMessage(Mode mode) {
-  if (mode == Mode::kStateless) return v1::MIGRATION_MODE_STATELESS;
-  return mode == Mode::kStateful ? v1::MIGRATION_MODE_STATEFUL : v1::MIGRATION_MODE_NONE;
-}
-
 void AddFindings(const std::vector<Finding>& findings,
                  google::protobuf::RepeatedPtrField<std::string>& out) {
   for (const Finding& finding : findings) {
@@ -138,7 +133,7 @@ void AddSteps(const std::vector<EvacuationStep>& steps,
   for (const EvacuationStep& step : steps) {
     v1::EvacuationStep& added = *out.Add();
     added.set_vm(step.vm);
-    added.set_mode(ModeMessage(step.mode));
+    added.set_mode(ToProto(step.mode));
     added.set_memory_bytes(step.memory_bytes);
     AddFindings(step.blockers, *added.mutable_blockers());
     AddFindings(step.warnings, *added.mutable_warnings());
