@@ -56,6 +56,7 @@ class World(BareWorld):
     def setUp(self) -> None:
         super().setUp()
         self.vufd = self.start_vufd()
+        self.stateful_moves = 0
 
     def start_vufd(self) -> bed.Vufd:
         """Starts an agent on the arena's registry; a second call is a restart."""
@@ -108,14 +109,15 @@ class World(BareWorld):
         if source.alive():
             self.assertEqual(source.qmp.status(), "postmigrate")
         destination.progress(40)
-        destination.assert_healthy()
+        self.stateful_moves += any(device["mode"].endswith("STATEFUL") for device in migration["verdict"]["devices"])
+        destination.assert_healthy(self.stateful_moves)
         self.assert_chain_intact()
 
     def assert_stayed(self, source: bed.Vm) -> None:
         """The guest runs at the source with its files intact."""
         self.assertEqual(source.qmp.status(), "running")
         source.progress(40)
-        source.assert_healthy()
+        source.assert_healthy(self.stateful_moves)
         self.assert_chain_intact()
         self.assert_settings_restored(source)
 

@@ -22,6 +22,7 @@ class ShareBeat:
     created: int = 0    # create/rename/unlink rounds
     full: int = 0       # verifications of the whole file
     mapped: int = 0     # rounds on the mapped file
+    empty: int = 0      # directory listings without an entry
     kicks: int = 0
     gate_opens: int = 0  # of the file "gate" (with the option gate)
     gate_tries: int = 0  # larger than gate_opens by one while such a request is under way
@@ -42,7 +43,7 @@ class Beat:
 
 
 _FIELDS = {"n": "n", "err": "err", "bad": "bad", "age": "age_ms", "gap": "gap_ms", "ul": "unlinked", "dir": "listings",
-           "new": "created", "full": "full", "map": "mapped", "kicks": "kicks", "known": "known"}
+           "new": "created", "full": "full", "map": "mapped", "quirk": "empty", "kicks": "kicks", "known": "known"}
 
 
 def _share_beat(words: list[str]) -> ShareBeat:

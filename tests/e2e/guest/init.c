@@ -4,7 +4,8 @@
 //   MOUNTED TAG      a share is mounted
 //   HB K t=MS | TAG n=.. err=.. bad=.. age=..ms ... op=..    heartbeat, every 200 ms
 //   E ...            something failed or data was wrong
-//   Q ...            a directory listing came back empty once (known behaviour of ext4 on the host)
+//   Q ...            a directory listing came back empty, as once after a stateful migration (the
+//                    host's ext4); how often that may be, the test knows
 // Kernel command line: vfs.tags=A,B  vfs.period_us=N  vfs.nounlink  vfs.kick_ms=N  vfs.gate
 //   vfs.walk  vfs.measure (reports "IO TAG ..." of all shares in turn instead of working)
 #define _GNU_SOURCE

@@ -24,6 +24,7 @@ struct work {
   int log, log_direct, unlinked, dir;
   uint32_t chain;
   int dir_seen;
+  bool was_quirk;  // the last listing
   char* block;           // aligned, for direct reads
   char pattern[kBlock];  // content of the unlinked file
 };
@@ -122,16 +123,21 @@ static void use_unlinked(struct work* w, uint64_t number) {
   s->unlinked_ok++;
 }
 
+// A directory on ext4 that was opened anew, as a back-end with migrated state does it, and is first
+// read at its end gives one empty listing. Twice in a row is not that.
 static void end_of_listing(struct work* w) {
   struct share* s = w->share;
+  bool is_quirk = w->dir_seen == 0 && !w->was_quirk;
   if (w->dir_seen == kDirFiles) {
     s->dir_ok++;
-  } else if (w->dir_seen == 0 && s->quirks == 0) {
+  } else if (is_quirk) {
     s->quirks++;
     say("Q tag=%s empty listing\n", s->tag);
   } else {
+    say("E tag=%s listing of %d instead of %d\n", s->tag, w->dir_seen, kDirFiles);
     mismatch(s, "getdents-count");
   }
+  w->was_quirk = is_quirk;
   w->dir_seen = 0;
   lseek(w->dir, 0, SEEK_SET);
 }
