@@ -62,6 +62,8 @@ v1::EvidenceSource SourceMessage(Source source) {
       return v1::EVIDENCE_SOURCE_REQUEST;
     case Source::kFileSystem:
       return v1::EVIDENCE_SOURCE_FILE_SYSTEM;
+    case Source::kPeer:
+      return v1::EVIDENCE_SOURCE_PEER;
   }
   return v1::EVIDENCE_SOURCE_UNSPECIFIED;
 }

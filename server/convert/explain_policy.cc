@@ -10,6 +10,14 @@
 namespace vuf {
 namespace {
 
+// One policy decides about both.
+const char* ScopesText(const EffectivePolicy& policy) {
+  const bool other_host = policy.other_host.value.value_or(false);
+  if (policy.same_host.value.value_or(false))
+    return other_host ? "SAME_HOST, OTHER_HOST" : "SAME_HOST";
+  return other_host ? "OTHER_HOST" : "none";
+}
+
 class Settings {
  public:
   explicit Settings(v1::ExplainPolicyResponse& out) : out_(out) {}
@@ -30,7 +38,6 @@ class Settings {
  private:
   static std::string Text(uint64_t value) { return absl::StrCat(value, " B/s"); }
   static std::string Text(absl::Duration value) { return absl::FormatDuration(value); }
-  static std::string Text(bool same_host) { return same_host ? "SAME_HOST" : "none"; }
   static std::string Text(const WindowState& window) {
     if (window.open) return "open now";
     if (!window.opens.has_value()) return "closed";
@@ -93,7 +100,9 @@ v1::ExplainPolicyResponse ExplainMessage(const EffectivePolicy& policy) {
     settings.Add("allowed_modes", device.device, Text(*device.modes.value),
                  device.modes.decided_by);
   }
-  settings.Add("allowed_scopes", policy.same_host);
+  if (policy.same_host.value.has_value()) {
+    settings.Add("allowed_scopes", "", ScopesText(policy), policy.same_host.decided_by);
+  }
   settings.Add("max_bandwidth_bytes_per_second", policy.max_bandwidth);
   settings.Add("max_downtime", policy.max_downtime);
   settings.Add("max_timeout", policy.max_timeout);

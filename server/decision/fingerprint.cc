@@ -78,6 +78,13 @@ std::string FingerprintOf(const World& world) {
   Digest digest;
   digest.Add("vufd fingerprint 1");
   digest.Add(world.facts().boot_id);
+  // A verdict about this host is none about another.
+  if (const auto& other = world.facts().other_host; other.has_value()) {
+    digest.Add("other host");
+    digest.Add(other->side == Side::kSource ? "source" : "destination");
+    digest.Add(other->agent);
+    digest.Add(other->boot_id);
+  }
   for (const VmView& vm : world.vms()) {
     digest.Add(vm.side == Side::kSource ? "source" : "destination");
     digest.Add(vm->process);

@@ -76,6 +76,13 @@ std::optional<VmView> World::destination() const {
   return vms_[1];
 }
 
+bool World::same_machine() const {
+  if (!facts_->other_host.has_value()) return true;
+  const Evidence<std::string>& there = facts_->other_host->boot_id;
+  return facts_->boot_id.known() && there.known() && !there.value->empty() &&
+         *facts_->boot_id.value == *there.value;
+}
+
 absl::Span<const DeviceView> World::source_devices() const {
   return absl::MakeConstSpan(devices_).first(sources_);
 }

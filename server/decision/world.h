@@ -77,6 +77,9 @@ class World {
   const std::vector<DevicePair>& pairs() const { return pairs_; }
   // Between devices whose options are both known, whatever their age.
   const std::vector<OptionDifference>& option_differences() const { return option_differences_; }
+  // Inodes, device numbers and process ids mean the same on both sides. Two agents may share a
+  // machine; what is not known of the other's does not make it this one.
+  bool same_machine() const;
   // The second stage of a sequential migration: the source is what was recorded of it before it
   // saved its state and quit.
   bool source_is_record() const { return facts_->request.sequential && vms_.size() == 2; }

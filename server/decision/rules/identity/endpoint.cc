@@ -65,6 +65,7 @@ void CheckDistinct(const World& world, Report& report) {
   for (size_t i = 0; i < devices.size(); ++i) {
     for (size_t j = i + 1; j < devices.size(); ++j) {
       if (ShareKeeper(devices[i], devices[j])) continue;
+      if (devices[i].vm.side != devices[j].vm.side && !world.same_machine()) continue;
       const auto a = report.Need(devices[i], fact::kProcess);
       const auto b = report.Need(devices[j], fact::kProcess);
       const auto socket_a = report.Need(devices[i], fact::kSocket);

@@ -17,7 +17,7 @@ void CheckNoVmFs(const World& world, Report& report) {
 }
 
 void CheckIsSource(const World& world, Report& report) {
-  if (!world.destination()) return;
+  if (!world.destination() || !world.same_machine()) return;
   const VmView destination = *world.destination();
   const bool same_socket =
       !destination->qmp_socket.empty() && destination->qmp_socket == world.source()->qmp_socket;

@@ -50,12 +50,14 @@ void CheckMode(const World& world, Report& report) {
 void CheckScope(const World& world, Report& report) {
   const auto policy = NeedPolicy(world, report);
   if (!policy) return;
-  const Setting<bool>& scope = (*policy)->same_host;
+  const bool other_host = world.facts().other_host.has_value();
+  const Setting<bool>& scope = other_host ? (*policy)->other_host : (*policy)->same_host;
   if (!scope.value.has_value()) {
     report.Add(kRequest, "No policy says how far this VM may migrate.", {policy->Cite()});
   } else if (!*scope.value) {
     report.Add(kRequest,
-               absl::StrFormat("%s does not allow migrations on the same host.", scope.decided_by),
+               absl::StrFormat("%s does not allow migrations %s.", scope.decided_by,
+                               other_host ? "to another host" : "on the same host"),
                {policy->CiteAs("allowed_scopes", scope.decided_by)});
   }
 }
