@@ -81,6 +81,10 @@ class Gatherer {
                           absl::Time deadline);
   // What the source's agent says of its side.
   v1::IncomingMigration IncomingOf(const GatherRequest& request, const Facts& facts) const;
+  // Who takes part in `before` now.
+  VmFacts LookAgain(const VmFacts& before, Hypervisor& hypervisor, absl::Time deadline) {
+    return ObserveAgain(before.qmp_socket, hypervisor, Look::kWhoIsWho, deadline);
+  }
   // What the registry says now; nothing is looked at.
   std::vector<RegisteredEndpoint> Endpoints() const;
   Evidence<std::string> BootId() { return discovery_->BootId(); }

@@ -19,15 +19,6 @@ Return SourceIsAt(const std::string& run_state, const ReturnOptions& options) {
                        " instead of ", options.run_state, "; vufd leaves it so.")};
 }
 
-// The destination runs the guest, or has run it: started without -S, or resumed by somebody else.
-// Nothing is known when it does not answer; then only vufd's own `cont` could have started it.
-std::string RunStateThatRan(Monitor& destination) {
-  absl::StatusOr<std::string> state = destination.QueryRunState();
-  if (!state.ok() && destination.Reconnect().ok()) state = destination.QueryRunState();
-  if (!state.ok() || *state == "paused" || *state == "inmigrate") return "";
-  return *state;
-}
-
 absl::Status ContSource(Monitor& source, const Clock& clock, absl::Time limit) {
   while (true) {
     absl::Status cont = source.Do(Hypervisor::Act::kCont);
@@ -41,15 +32,6 @@ absl::Status ContSource(Monitor& source, const Clock& clock, absl::Time limit) {
     }
     absl::SleepFor(kSlice);
   }
-}
-
-std::string QuitOrTrap(Monitor& destination) {
-  const absl::Status quit = QuitDestination(destination);
-  if (quit.ok()) return "";
-  return absl::StrCat(" The destination QEMU (", destination.socket(),
-                      ") did not confirm that it quits (", quit.message(),
-                      "): kill it before anything else; with `cont` it would be a second running "
-                      "copy.");
 }
 
 // The source has completed, and the destination has not been told to run. A destination that was
