@@ -49,6 +49,7 @@ v1::IncomingMigration Gatherer::IncomingOf(const GatherRequest& request, const F
   Facts own = facts;
   own.destination.reset();
   own.shadow_policy.reset();
+  own.now = clock_->Now();
   incoming.set_source_facts(SerializeFacts(own));
   return incoming;
 }

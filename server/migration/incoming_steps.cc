@@ -116,7 +116,8 @@ absl::Status Incoming::Finish(Use& use) {
     const absl::Status started =
         StartDestination(monitor, *parts_.clock, parts_.clock->Now() + options_.settle_timeout);
     // Its process is gone: there is nothing to go on trying with.
-    if (absl::IsNotFound(started) || absl::IsFailedPrecondition(started)) {
+    if (absl::IsNotFound(started) || absl::IsFailedPrecondition(started) ||
+        absl::IsAborted(started)) {
       return EndDone(use, false, NotStarted(monitor.socket(), started));
     }
     if (!started.ok()) return started;
@@ -188,7 +189,11 @@ absl::Status Incoming::Release(Use& use, const std::string& why, bool* guest_ran
     absl::StrAppend(record.mutable_message(), " The destination runs the guest (run state ", ran,
                     "), though vufd did not resume it; it was left alone.");
   } else {
-    absl::StrAppend(record.mutable_message(), QuitOrTrap(use.monitor()));
+    // One that was never told to receive is as good as new.
+    absl::StrAppend(record.mutable_message(),
+                    use.held().listener != nullptr
+                        ? RestoreSide(use.monitor(), "destination", use.held().before)
+                        : QuitOrTrap(use.monitor()));
   }
   if (guest_ran != nullptr) *guest_ran = !ran.empty();
   record.set_state(v1::Reservation::STATE_RELEASED);

@@ -41,7 +41,9 @@ absl::Status ContSource(Monitor& source, const Clock& clock, absl::Time limit) {
 // waits for `cont` is a trap for people, and the message names the trap if it stays set.
 Return ResumeSource(Monitor& source, Monitor* destination, const Clock& clock,
                     const ReturnOptions& options) {
-  const std::string ran = destination == nullptr ? "" : RunStateThatRan(*destination);
+  std::string ran;
+  if (destination != nullptr) ran = RunStateThatRan(*destination);
+  if (destination == nullptr && options.destination_ran) ran = options.destination_ran();
   if (!ran.empty()) {
     return {Return::Where::kDestination,
             absl::StrCat("The destination runs the guest already (run state ", ran,

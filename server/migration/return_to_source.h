@@ -40,6 +40,8 @@ struct ReturnOptions {
   // was never told to run; see ResumeSource for the reasons.
   bool may_resume = false;
   absl::Time limit;
+  // With a null `destination`: the run state in which one elsewhere ran the guest, "" for none.
+  std::function<std::string()> destination_ran;
   // Called before a source that has completed is resumed. Words ("" is none): it stays stopped, for
   // this reason.
   std::function<std::string()> before_resume;

@@ -1,4 +1,5 @@
 // How a migration ends: with the guest at the destination after the commit, at the source before.
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -7,6 +8,7 @@
 #include "server/migration/hand_over.h"
 #include "server/migration/return_to_source.h"
 #include "server/migration/run.h"
+#include "server/migration/run_remote.h"
 #include "server/migration/side_settings.h"
 
 namespace vuf {
@@ -49,6 +51,9 @@ absl::Status Run::Commit() {
 }
 
 void Run::HandOver() {
+  if (remote_ != nullptr) {
+    return FinishRemote(parts_, migration_, source_, *remote_, source_before_);
+  }
   const absl::Time limit = parts_.clock->Now() + parts_.settle_timeout;
   if (guest_was_running()) {
     const absl::Status started = StartDestination(destination_, *parts_.clock, limit);
@@ -88,7 +93,19 @@ Return Run::BackAtSource() {
     const std::string failed = permits_.DisarmAll(options.limit);
     return permits_.fenced() ? failed : "";
   };
-  return ReturnToSource(source_, sequential() ? nullptr : &destination_, *parts_.clock, options);
+  options.destination_ran = [&] { return RanThere(options.limit); };
+  const bool here = !sequential() && remote_ == nullptr;
+  return ReturnToSource(source_, here ? &destination_ : nullptr, *parts_.clock, options);
+}
+
+// Asked with the guest stopped, so not for long: without an answer nobody runs it there.
+std::string Run::RanThere(absl::Time limit) {
+  bool guest_ran = false;
+  if (remote_ != nullptr) {
+    (void)AbortRemote(*remote_, std::min(limit, parts_.clock->Now() + parts_.qmp_timeout),
+                      &guest_ran);
+  }
+  return guest_ran ? "as its agent says" : "";
 }
 
 void Run::GoBack(const absl::Status& why) {
@@ -100,6 +117,10 @@ void Run::GoBack(const absl::Status& why) {
       &message, ReleasePermits(permits_, back.where, parts_.clock->Now() + parts_.settle_timeout));
   if (back.where != Return::Where::kUnknown) {
     absl::StrAppend(&message, RestoreSide(source_, "source", source_before_));
+  }
+  if (remote_ != nullptr) {
+    absl::StrAppend(&message, AbortRemote(*remote_, parts_.clock->Now() + parts_.qmp_timeout,
+                                          /*guest_ran=*/nullptr));
   }
   if (!incoming_) {
     absl::StrAppend(&message, RestoreSide(destination_, "destination", destination_before_));
