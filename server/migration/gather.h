@@ -88,6 +88,7 @@ class Gatherer {
   // What the registry says now; nothing is looked at.
   std::vector<RegisteredEndpoint> Endpoints() const;
   Evidence<std::string> BootId() { return discovery_->BootId(); }
+  bool IsGone(const ProcessId& process) { return discovery_->IsGone(process); }
   // One VM, with its back-ends and their profiles.
   VmFacts ObserveVm(const std::string& qmp_socket, absl::Time deadline);
 

@@ -98,6 +98,8 @@ class Incoming {
     std::optional<Facts> decided;
     std::unique_ptr<StreamListener> listener;
     std::string token;
+    // The QEMU receives.
+    bool streaming = false;
     std::optional<MigrationSettings> before;
     absl::Time lease_end = absl::InfinitePast();
     absl::Time next_step = absl::InfinitePast();

@@ -35,14 +35,17 @@ absl::Status Incoming::OpenStream(const std::string& name, const std::string& ca
   Held& held = (*use)->held();
   absl::Status reserved = Expected((*use)->record(), v1::Reservation::STATE_RESERVED);
   if (!reserved.ok()) return reserved;
+  // Asked again.
+  if (held.streaming) return absl::OkStatus();
   if (held.listener == nullptr) {
-    return absl::FailedPreconditionError(absl::StrCat(name, " has its stream already"));
+    return absl::FailedPreconditionError(absl::StrCat(name, " had its one chance for a stream"));
   }
   const std::unique_ptr<StreamListener> listener = std::move(held.listener);
   absl::StatusOr<OwnedFd> stream = listener->Accept(held.token, deadline);
   if (!stream.ok()) return stream.status();
-  return Explain("migrate-incoming at the destination",
-                 (*use)->monitor().PrepareIncoming(stream->get()));
+  const absl::Status prepared = (*use)->monitor().PrepareIncoming(stream->get());
+  held.streaming = prepared.ok();
+  return Explain("migrate-incoming at the destination", prepared);
 }
 
 absl::Status Incoming::Recheck(const std::string& name, const std::string& caller,

@@ -23,14 +23,17 @@ absl::Status Run::Fence() {
 }
 
 // The source's QEMU has died after it sent everything: only the destination can go on, and it has
-// all it needs. That the source is gone is proved twice, by its monitor and by every keeper, which
-// lost its connection; a source that only does not answer might still run.
+// all it needs. That the source is gone is proved twice, by its monitor and by the kernel or every
+// keeper, which lost its connection; a source that only does not answer might still run.
 absl::Status Run::GoOnWithoutSource() {
   const absl::Status monitor = source_.Reconnect();
   if (!absl::IsNotFound(monitor) && !absl::IsFailedPrecondition(monitor)) {
     return absl::FailedPreconditionError("the source QEMU may still be there");
   }
-  if (absl::Status gone = permits_.CheckSourcesGone(); !gone.ok()) return gone;
+  const absl::Status gone = parts_.gatherer->IsGone(*decided_.source.process.value)
+                                ? absl::OkStatus()
+                                : permits_.CheckSourcesGone();
+  if (!gone.ok()) return gone;
   if (absl::Status confirmed = ConfirmDestination(); !confirmed.ok()) return confirmed;
   Log(LogLevel::kWarning, "the source QEMU is gone; the migration goes on at the destination",
       {{"migration", name()}, {"vm", migration_.vm()}});
