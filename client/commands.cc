@@ -17,6 +17,9 @@ const FlagSpec kModeFlag = {"mode", "MODES",
 const FlagSpec kDestinationFlag = {
     "to", "QMP_SOCKET", "QMP socket of the destination QEMU on this host (-S -incoming defer)",
     "@files"};
+const FlagSpec kHostFlag = {"host", "HOST:PORT",
+                            "the destination QEMU is on another host, whose vufd answers there; "
+                            "--to is a path on that host"};
 const FlagSpec kSharedRamFlag = {
     "shared-ram", nullptr,
     "memory is not copied: both QEMUs map the same file (memory-backend-file,share=on)"};
@@ -62,6 +65,12 @@ absl::Status SetDestination(const ParsedArgs& args, v1::Destination* destination
   const bool sequential = args.Has("sequential");
   if (sequential != !args.Get("state-file").empty()) {
     return UsageError("--sequential and --state-file=PATH go together");
+  }
+  if (args.Has("host")) {
+    if (sequential) return UsageError("--host and --sequential do not go together");
+    destination->mutable_other_host()->set_agent(args.Get("host"));
+    destination->mutable_other_host()->set_qmp_socket(to);
+    return absl::OkStatus();
   }
   if (!sequential) {
     destination->mutable_same_host()->set_qmp_socket(to);

@@ -27,6 +27,7 @@ extern const FlagSpec kRequestIdFlag;
 extern const FlagSpec kEtagFlag;
 extern const FlagSpec kModeFlag;
 extern const FlagSpec kDestinationFlag;
+extern const FlagSpec kHostFlag;
 extern const FlagSpec kSharedRamFlag;
 extern const FlagSpec kSequentialFlag;
 extern const FlagSpec kStateFileFlag;

@@ -28,6 +28,12 @@ struct Config {
   bool log_json = false;
   uint32_t decision_history_limit = 1000;
   uint32_t decision_history_bytes = 32 << 20;
+  // Empty: no migrations between hosts.
+  std::string peer_address;
+  // Empty: nothing comes in.
+  std::string stream_address;
+  uint32_t max_incoming = 4;
+  absl::Duration lease = absl::Seconds(15);
 };
 
 // Parses protobuf text format (proto/vuf/config/v1/config.proto). INVALID_ARGUMENT lists every

@@ -1,5 +1,8 @@
 #include "server/config/validate.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -10,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "server/base/host_port.h"
 
 namespace vuf {
 namespace {
@@ -69,6 +73,20 @@ class Validator {
     }
     Quoted(field, value,
            "must be 127.0.0.1:PORT, [::1]:PORT or localhost:PORT with a port from 1 to 65535");
+  }
+
+  void PeerAddress(absl::string_view field, const std::string& value, std::string* out) {
+    if (!IsHostPort(value)) return Quoted(field, value, absl::StrCat("must be ", kHostPortAllowed));
+    *out = value;
+  }
+
+  void NumericAddress(absl::string_view field, const std::string& value, std::string* out) {
+    unsigned char bytes[sizeof(in6_addr)];
+    if (!value.empty() && inet_pton(AF_INET, value.c_str(), bytes) != 1 &&
+        inet_pton(AF_INET6, value.c_str(), bytes) != 1) {
+      return Quoted(field, value, "must be a numeric IPv4 or IPv6 address of this host");
+    }
+    *out = value;
   }
 
   void Globs(absl::string_view field, const google::protobuf::RepeatedPtrField<std::string>& globs,
@@ -139,6 +157,16 @@ void ValidateLog(const config::v1::Log& log, Validator& validator, Config& confi
   config.log_json = log.format() == config::v1::Log::FORMAT_JSON;
 }
 
+void ValidatePeer(const config::v1::Config& message, Validator& validator, Config& config) {
+  if (!message.has_peer()) return;
+  const config::v1::Peer& peer = message.peer();
+  validator.PeerAddress("peer.address", peer.address(), &config.peer_address);
+  validator.NumericAddress("peer.stream_address", peer.stream_address(), &config.stream_address);
+  validator.Number("peer.max_incoming", peer.max_incoming(), 64, &config.max_incoming);
+  validator.Duration("peer.lease", peer.has_lease(), peer.lease(), absl::Seconds(1),
+                     absl::Minutes(5), &config.lease);
+}
+
 }  // namespace
 
 Config ValidateConfig(const config::v1::Config& message, std::vector<std::string>* errors) {
@@ -167,6 +195,7 @@ Config ValidateConfig(const config::v1::Config& message, std::vector<std::string
                    &config.decision_history_limit);
   validator.Number("decisions.history_bytes", message.decisions().history_bytes(), 1 << 30,
                    &config.decision_history_bytes);
+  ValidatePeer(message, validator, config);
   return config;
 }
 

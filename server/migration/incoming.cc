@@ -228,7 +228,7 @@ absl::StatusOr<v1::ReserveResponse> Incoming::Reserve(const v1::ReserveRequest& 
        {record.status(), name.status(), token.status(), listener.status()}) {
     if (!status.ok()) return status;
   }
-  record->set_name(absl::StrCat("reservations/", *name));
+  record->set_name(absl::StrCat("reservations/r", *name));
   held->token = *std::move(token);
   held->listener = *std::move(listener);
   held->lease_end = parts_.clock->Now() + options_.lease;

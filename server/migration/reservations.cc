@@ -11,7 +11,9 @@ namespace vuf {
 namespace {
 
 bool IsNewer(const v1::Reservation& a, const v1::Reservation& b) {
-  return FromProto(a.create_time()) > FromProto(b.create_time());
+  const absl::Time time_a = FromProto(a.create_time());
+  const absl::Time time_b = FromProto(b.create_time());
+  return time_a != time_b ? time_a > time_b : a.name() < b.name();
 }
 
 }  // namespace

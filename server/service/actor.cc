@@ -1,5 +1,7 @@
 #include "server/service/actor.h"
 
+#include <memory>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "server/convert/convert.h"
@@ -19,6 +21,19 @@ std::string ActorOf(const grpc::ServerContextBase& context) {
                     absl::string_view(agent->second.data(), agent->second.size()));
   }
   return ValidUtf8(actor.substr(0, kMaxBytes));
+}
+
+std::string IdentityOf(const grpc::ServerContextBase& context) {
+  const std::shared_ptr<const grpc::AuthContext> auth = context.auth_context();
+  if (auth != nullptr) {
+    for (const grpc::string_ref& id : auth->FindPropertyValues("peer_spiffe_id")) {
+      return std::string(id.data(), id.size());
+    }
+    for (const grpc::string_ref& name : auth->FindPropertyValues("peer_dns")) {
+      return absl::StrCat("dns:", absl::string_view(name.data(), name.size()));
+    }
+  }
+  return context.peer();
 }
 
 }  // namespace vuf

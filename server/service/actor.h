@@ -11,6 +11,9 @@ namespace vuf {
 // As DecisionRecord.actor documents it: the peer, and what the caller says it is. Long ones are
 // cut.
 std::string ActorOf(const grpc::ServerContextBase& context);
+// Who the certificate of the connection is for ("spiffe://..." or "dns:..."); without one, the
+// peer's address. The same for every call of one caller with a certificate.
+std::string IdentityOf(const grpc::ServerContextBase& context);
 
 }  // namespace vuf
 

@@ -14,6 +14,7 @@
 #include "server/service/endpoint_service.h"
 #include "server/service/listen_socket.h"
 #include "server/service/migration_service.h"
+#include "server/service/peer_service.h"
 #include "server/service/planning_service.h"
 #include "server/service/policy_service.h"
 #include "server/service/profile_service.h"
@@ -30,10 +31,14 @@ constexpr size_t kWriteThreads = 8;
 constexpr size_t kWriteQueue = 256;
 
 // Services whose health is told beside the server's own ("").
-constexpr const char* kServices[] = {
-    "vuf.v1.VmService",        "vuf.v1.EndpointService",        "vuf.v1.BackEndProfileService",
-    "vuf.v1.MigrationService", "vuf.v1.MigrationPolicyService", "vuf.v1.PlanningService",
-    "vuf.v1.DecisionService"};
+constexpr const char* kServices[] = {"vuf.v1.VmService",
+                                     "vuf.v1.EndpointService",
+                                     "vuf.v1.BackEndProfileService",
+                                     "vuf.v1.MigrationService",
+                                     "vuf.v1.MigrationPolicyService",
+                                     "vuf.v1.PlanningService",
+                                     "vuf.v1.DecisionService",
+                                     "vuf.v1.PeerService"};
 
 }  // namespace
 
@@ -56,7 +61,8 @@ struct ApiServer::Objects {
         migrations(Deps(options)),
         policies(Deps(options)),
         planning(Deps(options)),
-        decisions(Deps(options)) {}
+        decisions(Deps(options)),
+        peers(Deps(options)) {}
 
   ~Objects() {
     parts.registry->Unsubscribe(registry_subscription);
@@ -79,7 +85,8 @@ struct ApiServer::Objects {
             &write_pool,
             options.qmp_socket_globs,
             options.monitor_timeout,
-            parts.decisions};
+            parts.decisions,
+            parts.incoming};
   }
 
   const Parts parts;
@@ -98,6 +105,7 @@ struct ApiServer::Objects {
   PolicyServiceShell policies;
   PlanningServiceShell planning;
   DecisionServiceShell decisions;
+  PeerServiceShell peers;
   std::unique_ptr<grpc::Server> server;
   std::unique_ptr<Refresher> refresher;
   std::unique_ptr<BackEndWatcher> back_end_watcher;
@@ -122,6 +130,7 @@ absl::StatusOr<std::unique_ptr<ApiServer>> ApiServer::Start(const Parts& parts,
   builder.RegisterService(&objects->policies);
   builder.RegisterService(&objects->planning);
   builder.RegisterService(&objects->decisions);
+  builder.RegisterService(&objects->peers);
   // chmod afterwards would leave a moment in which anybody may connect.
   const mode_t mask = umask(0117);
   objects->server = builder.BuildAndStart();

@@ -18,6 +18,7 @@
 #include "server/hypervisor/hypervisor.h"
 #include "server/metrics/metrics.h"
 #include "server/migration/gather.h"
+#include "server/migration/incoming.h"
 #include "server/migration/migrator.h"
 #include "server/registry/registry.h"
 
@@ -36,6 +37,8 @@ class ApiServer {
     Metrics* metrics;
     const Clock* clock;
     DecisionLog* decisions;
+    // Null: not set up for other hosts.
+    Incoming* incoming = nullptr;
   };
   struct Options {
     std::string listen_socket;

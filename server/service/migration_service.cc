@@ -65,6 +65,9 @@ absl::StatusOr<v1::EvaluateMigrationResponse> MigrationServiceShell::Evaluate(
   if (request.destination().has_same_host()) {
     gather.destination_socket = request.destination().same_host().qmp_socket();
   }
+  if (request.destination().has_other_host()) {
+    gather.other_host = request.destination().other_host();
+  }
   gather.request = ModelRequest(request);
   gather.running_migration = deps_.migrator->RunningMigrationOf(vm->name());
   Facts facts = deps_.gatherer->Gather(gather, deadline).facts;
