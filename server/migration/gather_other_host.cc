@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "server/convert/convert.h"
 #include "server/convert/facts_record.h"
@@ -21,12 +22,13 @@ void AddModes(const Request& request, v1::IncomingMigration& incoming) {
   incoming.set_ram_transfer(request.shared_ram ? v1::RAM_TRANSFER_SHARED : v1::RAM_TRANSFER_COPY);
 }
 
-// What both agents see they need not both say.
+// What both agents see they need not both say. Policies are each host's own.
 void AddRefusals(const v1::Verdict& verdict, Facts& facts) {
   std::set<std::string> known;
   for (const Finding& finding : Evaluate(facts).blockers) known.insert(finding.code);
   for (const v1::Finding& finding : verdict.blockers()) {
-    if (known.count(finding.code()) > 0) continue;
+    const bool own = absl::StartsWith(finding.code(), "POLICY_");
+    if (!own && known.count(finding.code()) > 0) continue;
     facts.other_host->refusals.push_back(absl::StrCat(finding.code(), ": ", finding.message()));
   }
   if (verdict.decision() != v1::DECISION_ALLOW && verdict.blockers().empty()) {

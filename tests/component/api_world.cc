@@ -52,18 +52,34 @@ std::unique_ptr<grpc::ClientContext> Context(absl::Duration timeout) {
   return context;
 }
 
-ApiWorld::ApiWorld(HypervisorConnector* connector, absl::Duration monitor_timeout)
+void ApiWorld::OpenIncoming(HypervisorConnector* connector, absl::Duration monitor_timeout,
+                            const PeerSide& peers) {
+  Incoming::Options options;
+  options.stream_host = "127.0.0.1";
+  options.qmp_timeout = monitor_timeout;
+  auto opened = Incoming::Open({gatherer.get(), connector, registry.get(), &store, &clock,
+                                peers.port, log.get(), EvaluateWithShadow},
+                               options);
+  EXPECT_TRUE(opened.ok()) << opened.status();
+  incoming = *std::move(opened);
+}
+
+ApiWorld::ApiWorld(HypervisorConnector* connector, absl::Duration monitor_timeout,
+                   const PeerSide& peers)
     : metrics("test", absl::Now()) {
   if (connector == nullptr) connector = &qemu;
   FillHost();
   auto opened = Registry::Open(&store, &clock, ShippedProfiles());
   EXPECT_TRUE(opened.ok()) << opened.status();
   registry = *std::move(opened);
-  gatherer = std::make_unique<Gatherer>(connector, &host, registry.get(), &clock, monitor_timeout);
+  gatherer =
+      std::make_unique<Gatherer>(connector, &host, registry.get(), &clock, monitor_timeout, peers);
   auto log_opened = DurableDecisionLog::Open(&store, &clock, {}, [](auto...) {});
   EXPECT_TRUE(log_opened.ok()) << log_opened.status();
   log = *std::move(log_opened);
+  if (peers.port != nullptr) OpenIncoming(connector, monitor_timeout, peers);
   Migrator::Options options;
+  options.peers = peers;
   options.decisions = log.get();
   options.qmp_timeout = monitor_timeout;
   auto started = Migrator::Open(gatherer.get(), connector, registry.get(), &store, &clock, options,
@@ -74,9 +90,10 @@ ApiWorld::ApiWorld(HypervisorConnector* connector, absl::Duration monitor_timeou
   api.listen_socket = directory.Path("api.sock");
   api.monitor_timeout = monitor_timeout;
   api.discovery_period = absl::Hours(1);
-  auto serving = ApiServer::Start({registry.get(), migrator.get(), gatherer.get(), connector, &host,
-                                   &processes, &qemus_on_host, &metrics, &clock, log.get()},
-                                  api);
+  auto serving =
+      ApiServer::Start({registry.get(), migrator.get(), gatherer.get(), connector, &host,
+                        &processes, &qemus_on_host, &metrics, &clock, log.get(), incoming.get()},
+                       api);
   EXPECT_TRUE(serving.ok()) << serving.status();
   server = *std::move(serving);
   channel = grpc::CreateChannel(absl::StrCat("unix:", api.listen_socket),
@@ -93,6 +110,7 @@ ApiWorld::ApiWorld(HypervisorConnector* connector, absl::Duration monitor_timeou
 ApiWorld::~ApiWorld() {
   server->BeginStop();
   migrator->Shutdown();
+  if (incoming != nullptr) incoming->Shutdown();
 }
 
 void ApiWorld::FillHost() {

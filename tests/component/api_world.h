@@ -9,6 +9,7 @@
 #include "grpcpp/channel.h"
 #include "grpcpp/client_context.h"
 #include "server/base/clock.h"
+#include "server/decision/shadow.h"
 #include "server/decisions/durable_log.h"
 #include "server/discovery/fake_discovery.h"
 #include "server/discovery/fake_process_watch.h"
@@ -16,6 +17,7 @@
 #include "server/hypervisor/fake_hypervisor.h"
 #include "server/metrics/metrics.h"
 #include "server/migration/gather.h"
+#include "server/migration/incoming.h"
 #include "server/migration/migrator.h"
 #include "server/registry/registry.h"
 #include "server/service/api_server.h"
@@ -42,8 +44,9 @@ BackEndFacts SeenNow(BackEndFacts facts);
 class ApiWorld {
  public:
   // A null `connector`: the fake one.
+  // With `peers`, VMs may leave for other hosts and come in from them.
   explicit ApiWorld(HypervisorConnector* connector = nullptr,
-                    absl::Duration monitor_timeout = absl::Seconds(5));
+                    absl::Duration monitor_timeout = absl::Seconds(5), const PeerSide& peers = {});
   ~ApiWorld();
 
   std::string source() const;
@@ -66,6 +69,7 @@ class ApiWorld {
   std::unique_ptr<Registry> registry;
   std::unique_ptr<DecisionLog> log;
   std::unique_ptr<Gatherer> gatherer;
+  std::unique_ptr<Incoming> incoming;
   std::unique_ptr<Migrator> migrator;
   std::unique_ptr<ApiServer> server;
   std::shared_ptr<grpc::Channel> channel;
@@ -79,6 +83,8 @@ class ApiWorld {
 
  private:
   void FillHost();
+  void OpenIncoming(HypervisorConnector* connector, absl::Duration monitor_timeout,
+                    const PeerSide& peers);
 };
 
 }  // namespace vuf
