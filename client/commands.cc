@@ -108,9 +108,9 @@ std::string Invocation(const Context& context, const std::string& suffix) {
 const std::vector<Command>& Commands() {
   static const auto* const commands = [] {
     auto* all = new std::vector<Command>;
-    for (auto group :
-         {VmCommands, EndpointCommands, ProfileCommands, PolicyCommands, PlanningCommands,
-          EvaluateCommands, UpgradeCommands, MigrationCommands, OtherCommands, DecisionCommands}) {
+    for (auto group : {VmCommands, EndpointCommands, ProfileCommands, PolicyCommands,
+                       PlanningCommands, EvaluateCommands, UpgradeCommands, MigrationCommands,
+                       OtherCommands, DecisionCommands, PeerCommands}) {
       for (Command& command : group()) all->push_back(std::move(command));
     }
     return all;

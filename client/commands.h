@@ -22,6 +22,7 @@ std::vector<Command> MigrationCommands();
 std::vector<Command> UpgradeCommands();
 std::vector<Command> OtherCommands();
 std::vector<Command> DecisionCommands();
+std::vector<Command> PeerCommands();
 
 extern const FlagSpec kRequestIdFlag;
 extern const FlagSpec kEtagFlag;
