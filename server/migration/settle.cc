@@ -103,8 +103,11 @@ class Settlement {
 
   void NotBegun(bool pinned) {
     if (pinned && migration_.state() == v1::Migration::STATE_PREPARING) ForgetSettings(source_);
+    const std::optional<record::v1::SavedGuest> saved = parts_.saved_guests->Get(migration_.vm());
     End(v1::Migration::STATE_FAILED,
-        absl::StrCat("vufd ended before the migration was begun: the guest stays at the source.",
+        absl::StrCat("vufd ended before the migration was begun: the guest stays ",
+                     saved.has_value() ? absl::StrCat("in ", saved->state_file(), ".")
+                                       : std::string("at the source."),
                      ReleasePermits(permits_, Return::Where::kSource, limit_)));
   }
 
@@ -112,8 +115,10 @@ class Settlement {
     ReturnOptions options;
     options.limit = limit_;
     // Otherwise somebody may have resumed the destination while vufd was away.
-    options.may_resume = DestinationNeverRan();
-    if (options.may_resume) options.run_state = migration_.source_qemu().run_state();
+    options.never_ran = [this] { return DestinationNeverRan(); };
+    if (const std::string& before = migration_.source_qemu().run_state(); !before.empty()) {
+      options.run_state = before;
+    }
     options.before_resume = [this] { return permits_.DisarmAll(limit_); };
     Monitor* const there = sequential() ? nullptr : &destination_;
     const Return back = ReturnToSource(source_, there, *parts_.clock, options);
@@ -138,7 +143,7 @@ class Settlement {
   // have been handed over.
   bool DestinationNeverRan() {
     if (migration_.source_qemu().run_state().empty() || permits_.all().empty()) return false;
-    return (sequential() ? permits_.CheckSaved() : permits_.CheckLoaded()).ok();
+    return permits_.CheckNeverUsed().ok();
   }
 
   // Once the guest is not in it any more.
@@ -194,6 +199,7 @@ class Settlement {
   // OK: it can not run the guest any more.
   absl::Status SourceIsOut() {
     if (sequential()) return permits_.CheckSourcesGone();
+    if (SourceIsGone()) return absl::OkStatus();
     absl::StatusOr<Monitor::Standing> here = SourceStanding();
     if (!here.ok()) {
       return absl::UnavailableError(absl::StrCat("the source: ", here.status().message()));
@@ -201,6 +207,14 @@ class Settlement {
     if (here->run_state == "postmigrate") return absl::OkStatus();
     return absl::FailedPreconditionError(
         absl::StrCat("the source's run state is ", here->run_state));
+  }
+
+  // Its monitor and every keeper say so. Had it run on before, the keepers would not have the
+  // marker any more that the fence asks for.
+  bool SourceIsGone() {
+    const absl::Status monitor = source_.Reconnect();
+    const bool nobody = absl::IsNotFound(monitor) || absl::IsFailedPrecondition(monitor);
+    return (nobody || absl::IsAborted(monitor)) && permits_.CheckSourcesGone().ok();
   }
 
   absl::StatusOr<Monitor::Standing> SourceStanding() {
