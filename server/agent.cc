@@ -40,24 +40,33 @@ Agent::Agent()
       qemus_(std::make_unique<NetlinkSocketTable>()),
       metrics_(kVersion, clock_.Now()) {}
 
-absl::Status Agent::OpenState(const Config& config) {
+absl::Status Agent::OpenState(const Config& config, const Between& between) {
   absl::StatusOr<std::unique_ptr<SqliteStore>> store = SqliteStore::Open(config.state_directory);
   if (!store.ok()) return store.status();
   store_ = *std::move(store);
+  if (between.store) store_ = between.store(std::move(store_));
+  if (between.hypervisors) between_hypervisors_ = between.hypervisors(&qmp_);
+  if (between.keepers) between_keepers_ = between.keepers(&keepers_);
   absl::StatusOr<std::unique_ptr<Registry>> registry =
       Registry::Open(store_.get(), &clock_, ShippedProfiles());
   if (!registry.ok()) return registry.status();
   registry_ = *std::move(registry);
   if (absl::Status opened = OpenDecisions(config); !opened.ok()) return opened;
-  connector_ = std::make_unique<GuardedConnector>(&qmp_, &discovery_, registry_.get());
+  HypervisorConnector* const hypervisors =
+      between_hypervisors_ == nullptr ? &qmp_ : between_hypervisors_.get();
+  connector_ = std::make_unique<GuardedConnector>(hypervisors, &discovery_, registry_.get());
   gatherer_ = std::make_unique<Gatherer>(connector_.get(), &discovery_, registry_.get(), &clock_,
                                          config.qmp_timeout);
+  return OpenMigrator(config);
+}
+
+absl::Status Agent::OpenMigrator(const Config& config) {
   Migrator::Options options;
   options.max_concurrent = config.max_concurrent_migrations;
   options.default_timeout = config.default_migration_timeout;
   options.history_limit = config.migration_history_limit;
   options.qmp_timeout = config.qmp_timeout;
-  options.keepers = &keepers_;
+  options.keepers = between_keepers_ == nullptr ? &keepers_ : between_keepers_.get();
   options.decisions = decisions_.get();
   absl::StatusOr<std::unique_ptr<Migrator>> migrator =
       Migrator::Open(gatherer_.get(), connector_.get(), registry_.get(), store_.get(), &clock_,
@@ -99,9 +108,9 @@ absl::Status Agent::StartHttp(const std::string& address) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::unique_ptr<Agent>> Agent::Start(const Config& config) {
+absl::StatusOr<std::unique_ptr<Agent>> Agent::Start(const Config& config, const Between& between) {
   std::unique_ptr<Agent> agent(new Agent());
-  absl::Status status = agent->OpenState(config);
+  absl::Status status = agent->OpenState(config, between);
   if (status.ok() && !config.http_address.empty()) status = agent->StartHttp(config.http_address);
   if (!status.ok()) return status;
   absl::StatusOr<std::unique_ptr<ApiServer>> api = ApiServer::Start(

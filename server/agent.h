@@ -3,6 +3,7 @@
 #define VUFD_SERVER_AGENT_H_
 
 #include <atomic>
+#include <functional>
 #include <memory>
 
 #include "absl/status/statusor.h"
@@ -13,6 +14,8 @@
 #include "server/discovery/host_discovery.h"
 #include "server/discovery/host_process_watch.h"
 #include "server/discovery/host_qemu_finder.h"
+#include "server/hypervisor/hypervisor.h"
+#include "server/keeper/keeper.h"
 #include "server/keeper/keeper_client.h"
 #include "server/metrics/http_server.h"
 #include "server/metrics/metrics.h"
@@ -28,16 +31,27 @@ namespace vuf {
 
 class Agent {
  public:
+  // What a test puts between an agent and its adapters: each makes a decorator of what it is given.
+  // Empty: nothing.
+  struct Between {
+    std::function<std::unique_ptr<Store>(std::unique_ptr<Store>)> store;
+    std::function<std::unique_ptr<HypervisorConnector>(HypervisorConnector*)> hypervisors;
+    // Only for what migrations ask of keepers; evidence is gathered without.
+    std::function<std::unique_ptr<KeeperPort>(KeeperPort*)> keepers;
+  };
+
   // Serving when it returns. Takes the state directory first, so that a second agent changes
   // nothing before it is refused.
-  static absl::StatusOr<std::unique_ptr<Agent>> Start(const Config& config);
+  static absl::StatusOr<std::unique_ptr<Agent>> Start(const Config& config,
+                                                      const Between& between = {});
 
   // Says NOT_SERVING, takes no new calls, brings migrations to an end, waits for calls.
   void Stop();
 
  private:
   Agent();
-  absl::Status OpenState(const Config& config);
+  absl::Status OpenState(const Config& config, const Between& between);
+  absl::Status OpenMigrator(const Config& config);
   absl::Status OpenDecisions(const Config& config);
   absl::Status StartHttp(const std::string& address);
 
@@ -50,6 +64,9 @@ class Agent {
   Metrics metrics_;
   std::atomic<bool> serving_{false};
   std::unique_ptr<Store> store_;
+  // Decorators; null: there is none.
+  std::unique_ptr<HypervisorConnector> between_hypervisors_;
+  std::unique_ptr<KeeperPort> between_keepers_;
   std::unique_ptr<Registry> registry_;
   std::unique_ptr<GuardedConnector> connector_;
   std::unique_ptr<Gatherer> gatherer_;

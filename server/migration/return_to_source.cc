@@ -106,7 +106,8 @@ Return ReturnToSource(Monitor& source, Monitor* destination, const Clock& clock,
         (void)source.Do(Hypervisor::Act::kMigrateCancel);
       }
     } else if (standing->run_state == "postmigrate") {
-      if (options.may_resume) return ResumeSource(source, destination, clock, options);
+      const bool may_resume = options.may_resume || (options.never_ran && options.never_ran());
+      if (may_resume) return ResumeSource(source, destination, clock, options);
       return {Return::Where::kHandedOver, "The source has handed over and is stopped."};
     } else if (standing->run_state != "finish-migrate") {
       return SourceIsAt(standing->run_state, options);

@@ -106,8 +106,11 @@ class Settlement {
 
   void NotBegun(bool pinned) {
     if (pinned && migration_.state() == v1::Migration::STATE_PREPARING) ForgetSettings(source_);
+    const std::optional<record::v1::SavedGuest> saved = parts_.saved_guests->Get(migration_.vm());
     End(v1::Migration::STATE_FAILED,
-        absl::StrCat("vufd ended before the migration was begun: the guest stays at the source.",
+        absl::StrCat("vufd ended before the migration was begun: the guest stays ",
+                     saved.has_value() ? absl::StrCat("in ", saved->state_file(), ".")
+                                       : std::string("at the source."),
                      ReleasePermits(permits_, Return::Where::kSource, limit_), AbortThere()));
   }
 
@@ -121,8 +124,10 @@ class Settlement {
     ReturnOptions options;
     options.limit = limit_;
     // Otherwise somebody may have resumed the destination while vufd was away.
-    options.may_resume = DestinationNeverRan();
-    if (options.may_resume) options.run_state = migration_.source_qemu().run_state();
+    options.never_ran = [this] { return DestinationNeverRan(); };
+    if (const std::string& before = migration_.source_qemu().run_state(); !before.empty()) {
+      options.run_state = before;
+    }
     options.before_resume = [this] { return permits_.DisarmAll(limit_); };
     options.destination_ran = [this] {
       bool guest_ran = false;
@@ -154,8 +159,7 @@ class Settlement {
     if (migration_.source_qemu().run_state().empty()) return false;
     // Its agent resumes it only when this journal says COMMITTED.
     if (remote_ != nullptr) return true;
-    if (permits_.all().empty()) return false;
-    return (sequential() ? permits_.CheckSaved() : permits_.CheckLoaded()).ok();
+    return !permits_.all().empty() && permits_.CheckNeverUsed().ok();
   }
 
   // Once the guest is not in it any more.
@@ -211,6 +215,7 @@ class Settlement {
   // OK: it can not run the guest any more.
   absl::Status SourceIsOut() {
     if (sequential()) return permits_.CheckSourcesGone();
+    if (SourceIsGone()) return absl::OkStatus();
     absl::StatusOr<Monitor::Standing> here = SourceStanding();
     if (!here.ok()) {
       return absl::UnavailableError(absl::StrCat("the source: ", here.status().message()));
@@ -218,6 +223,14 @@ class Settlement {
     if (here->run_state == "postmigrate") return absl::OkStatus();
     return absl::FailedPreconditionError(
         absl::StrCat("the source's run state is ", here->run_state));
+  }
+
+  // Its monitor and every keeper say so. Had it run on before, the keepers would not have the
+  // marker any more that the fence asks for.
+  bool SourceIsGone() {
+    const absl::Status monitor = source_.Reconnect();
+    const bool nobody = absl::IsNotFound(monitor) || absl::IsFailedPrecondition(monitor);
+    return (nobody || absl::IsAborted(monitor)) && permits_.CheckSourcesGone().ok();
   }
 
   absl::StatusOr<Monitor::Standing> SourceStanding() {
