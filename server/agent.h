@@ -7,6 +7,8 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "server/agent_security.h"
+#include "server/audit/audit_log.h"
 #include "server/base/clock.h"
 #include "server/config/config.h"
 #include "server/decisions/durable_log.h"
@@ -39,7 +41,9 @@ class Agent {
   Agent();
   absl::Status OpenState(const Config& config);
   absl::Status OpenDecisions(const Config& config);
+  absl::Status OpenAudit(const Config& config);
   absl::Status StartHttp(const std::string& address);
+  absl::Status StartApi(const Config& config);
 
   const SystemClock clock_;
   QmpConnector qmp_;
@@ -55,6 +59,8 @@ class Agent {
   std::unique_ptr<Gatherer> gatherer_;
   std::unique_ptr<DecisionLog> decisions_;
   std::unique_ptr<Migrator> migrator_;
+  std::unique_ptr<AgentSecurity> security_;
+  std::unique_ptr<AuditLog> audit_;
   std::unique_ptr<ApiServer> api_;
   std::unique_ptr<HttpServer> http_;
 };

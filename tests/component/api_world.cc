@@ -52,9 +52,9 @@ std::unique_ptr<grpc::ClientContext> Context(absl::Duration timeout) {
   return context;
 }
 
-ApiWorld::ApiWorld(HypervisorConnector* connector, absl::Duration monitor_timeout)
-    : metrics("test", absl::Now()) {
-  if (connector == nullptr) connector = &qemu;
+ApiWorld::ApiWorld(const Options& world) : metrics("test", absl::Now()) {
+  HypervisorConnector* const connector = world.connector == nullptr ? &qemu : world.connector;
+  const absl::Duration monitor_timeout = world.monitor_timeout;
   FillHost();
   auto opened = Registry::Open(&store, &clock, ShippedProfiles());
   EXPECT_TRUE(opened.ok()) << opened.status();
@@ -70,16 +70,8 @@ ApiWorld::ApiWorld(HypervisorConnector* connector, absl::Duration monitor_timeou
                                 [this](const v1::Migration& m) { metrics.MigrationChanged(m); });
   EXPECT_TRUE(started.ok()) << started.status();
   migrator = *std::move(started);
-  ApiServer::Options api;
-  api.listen_socket = directory.Path("api.sock");
-  api.monitor_timeout = monitor_timeout;
-  api.discovery_period = absl::Hours(1);
-  auto serving = ApiServer::Start({registry.get(), migrator.get(), gatherer.get(), connector, &host,
-                                   &processes, &qemus_on_host, &metrics, &clock, log.get()},
-                                  api);
-  EXPECT_TRUE(serving.ok()) << serving.status();
-  server = *std::move(serving);
-  channel = grpc::CreateChannel(absl::StrCat("unix:", api.listen_socket),
+  Serve(world, connector);
+  channel = grpc::CreateChannel(absl::StrCat("unix:", directory.Path("api.sock")),
                                 grpc::InsecureChannelCredentials());
   vms = v1::VmService::NewStub(channel);
   endpoints = v1::EndpointService::NewStub(channel);
@@ -88,6 +80,26 @@ ApiWorld::ApiWorld(HypervisorConnector* connector, absl::Duration monitor_timeou
   policies = v1::MigrationPolicyService::NewStub(channel);
   planning = v1::PlanningService::NewStub(channel);
   decisions = v1::DecisionService::NewStub(channel);
+}
+
+void ApiWorld::Serve(const Options& options, HypervisorConnector* connector) {
+  auto bindings = RoleStore::Open(options.roles_file, [](const absl::Status&) {});
+  EXPECT_TRUE(bindings.ok()) << bindings.status();
+  roles = *std::move(bindings);
+  limiter = std::make_unique<Limiter>(options.limits, &clock);
+  gate = std::make_unique<Gate>(roles.get(), limiter.get(),
+                                [this](const char* reason) { metrics.CallRefused(reason); });
+  ApiServer::Options api;
+  api.listen_socket = directory.Path("api.sock");
+  api.monitor_timeout = options.monitor_timeout;
+  api.discovery_period = absl::Hours(1);
+  api.tls_address = "localhost:0";
+  auto serving = ApiServer::Start(
+      {registry.get(), migrator.get(), gatherer.get(), connector, &host, &processes, &qemus_on_host,
+       &metrics, &clock, log.get(), gate.get(), &audit, options.tls},
+      api);
+  EXPECT_TRUE(serving.ok()) << serving.status();
+  server = *std::move(serving);
 }
 
 ApiWorld::~ApiWorld() {
