@@ -3,14 +3,12 @@
 #define VUFD_SERVER_PEER_GRPC_PEER_H_
 
 #include <functional>
-#include <map>
 #include <memory>
 #include <string>
 #include <utility>
 
-#include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
 #include "grpcpp/channel.h"
-#include "server/base/mutex.h"
 #include "server/peer/peer.h"
 #include "vuf/v1/peer.grpc.pb.h"
 
@@ -18,8 +16,9 @@ namespace vuf {
 
 class GrpcPeer : public PeerPort {
  public:
-  // Makes the way to "HOST:PORT"; asked once for each, again when too many were asked for.
-  using Connect = std::function<std::shared_ptr<grpc::Channel>(const std::string& agent)>;
+  // The way to "HOST:PORT", asked for with every call. Thread-safe.
+  using Connect =
+      std::function<absl::StatusOr<std::shared_ptr<grpc::Channel>>(const std::string& agent)>;
   explicit GrpcPeer(Connect connect) : connect_(std::move(connect)) {}
 
   absl::StatusOr<v1::JudgeIncomingResponse> Judge(const std::string& agent,
@@ -46,11 +45,7 @@ class GrpcPeer : public PeerPort {
                                              absl::Time deadline) override;
 
  private:
-  std::unique_ptr<v1::PeerService::Stub> StubFor(const std::string& agent);
-
   const Connect connect_;
-  Mutex mu_;
-  std::map<std::string, std::shared_ptr<grpc::Channel>> channels_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace vuf

@@ -1,13 +1,14 @@
 #include "server/service/api_server.h"
 
-#include <sys/stat.h>
-
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "grpcpp/ext/proto_server_reflection_plugin.h"
 #include "grpcpp/health_check_service_interface.h"
 #include "grpcpp/server_builder.h"
+#include "server/security/door.h"
+#include "server/security/unix_listener.h"
 #include "server/service/back_end_watcher.h"
 #include "server/service/decision_service.h"
 #include "server/service/deps.h"
@@ -24,7 +25,6 @@
 namespace vuf {
 namespace {
 
-constexpr int kMaxRequestBytes = 1 << 20;
 constexpr size_t kMonitorThreads = 16;
 constexpr size_t kMonitorQueue = 128;
 constexpr size_t kWriteThreads = 8;
@@ -46,7 +46,7 @@ constexpr const char* kServices[] = {"vuf.v1.VmService",
 struct ApiServer::Objects {
   Objects(const Parts& parts, const Options& options)
       : parts(parts),
-        calls(parts.metrics),
+        calls(parts.metrics, parts.gate, parts.audit),
         observer(parts.discovery, parts.registry, parts.clock),
         finder(parts.connector, parts.qemus, parts.registry, parts.migrator,
                options.monitor_timeout),
@@ -89,6 +89,10 @@ struct ApiServer::Objects {
             parts.incoming};
   }
 
+  std::vector<grpc::Service*> Services() {
+    return {&vms, &endpoints, &profiles, &migrations, &policies, &planning, &decisions, &peers};
+  }
+
   const Parts parts;
   Calls calls;
   EndpointObserver observer;
@@ -107,38 +111,44 @@ struct ApiServer::Objects {
   DecisionServiceShell decisions;
   PeerServiceShell peers;
   std::unique_ptr<grpc::Server> server;
+  std::unique_ptr<UnixListener> unix_listener;
+  int tls_port = 0;
   std::unique_ptr<Refresher> refresher;
   std::unique_ptr<BackEndWatcher> back_end_watcher;
 };
 
-absl::StatusOr<std::unique_ptr<ApiServer>> ApiServer::Start(const Parts& parts,
-                                                            const Options& options) {
-  const absl::Status prepared = PrepareListenSocket(options.listen_socket);
-  if (!prepared.ok()) return prepared;
-  auto objects = std::make_unique<Objects>(parts, options);
+absl::Status ApiServer::Listen(Objects& objects, const Options& options) {
+  if (absl::Status prepared = PrepareListenSocket(options.listen_socket); !prepared.ok()) {
+    return prepared;
+  }
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
-  builder.SetMaxReceiveMessageSize(kMaxRequestBytes);
-  int port = 0;
-  builder.AddListeningPort(absl::StrCat("unix:", options.listen_socket),
-                           grpc::InsecureServerCredentials(), &port);
-  builder.RegisterService(&objects->vms);
-  builder.RegisterService(&objects->endpoints);
-  builder.RegisterService(&objects->profiles);
-  builder.RegisterService(&objects->migrations);
-  builder.RegisterService(&objects->policies);
-  builder.RegisterService(&objects->planning);
-  builder.RegisterService(&objects->decisions);
-  builder.RegisterService(&objects->peers);
-  // chmod afterwards would leave a moment in which anybody may connect.
-  const mode_t mask = umask(0117);
-  objects->server = builder.BuildAndStart();
-  umask(mask);
-  if (objects->server == nullptr || port == 0) {
-    return absl::UnavailableError(
-        absl::StrCat("listen_socket: cannot listen on \"", options.listen_socket, "\""));
+  builder.SetMaxReceiveMessageSize(options.max_request_bytes);
+  // Otherwise a second agent would share the port instead of being told.
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  absl::StatusOr<std::unique_ptr<UnixListener>> listener =
+      UnixListener::Listen(options.listen_socket, objects.parts.gate, builder);
+  if (!listener.ok()) return listener.status();
+  if (objects.parts.tls != nullptr) {
+    builder.AddListeningPort(options.tls_address, TlsDoor(objects.parts.tls, objects.parts.gate),
+                             &objects.tls_port);
   }
+  for (grpc::Service* const service : objects.Services()) builder.RegisterService(service);
+  objects.server = builder.BuildAndStart();
+  if (objects.server == nullptr) {
+    return absl::UnavailableError(
+        absl::StrCat("tls.listen_address: cannot listen on \"", options.tls_address, "\""));
+  }
+  objects.unix_listener = *std::move(listener);
+  objects.unix_listener->Start();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<ApiServer>> ApiServer::Start(const Parts& parts,
+                                                            const Options& options) {
+  auto objects = std::make_unique<Objects>(parts, options);
+  if (absl::Status listening = Listen(*objects, options); !listening.ok()) return listening;
   objects->refresher = std::make_unique<Refresher>(
       &objects->finder, &objects->observer, parts.registry, parts.metrics, options.qmp_socket_globs,
       options.discovery_period);
@@ -154,6 +164,8 @@ ApiServer::ApiServer(std::unique_ptr<Objects> objects) : objects_(std::move(obje
 
 ApiServer::~ApiServer() { Stop(absl::Now()); }
 
+int ApiServer::tls_port() const { return objects_->tls_port; }
+
 void ApiServer::BeginStop() {
   objects_->server->GetHealthCheckService()->SetServingStatus(false);
   objects_->watches.Stop();
@@ -164,6 +176,7 @@ void ApiServer::Stop(absl::Time deadline) {
   BeginStop();
   objects_->back_end_watcher.reset();
   objects_->refresher.reset();
+  objects_->unix_listener->Stop();
   objects_->server->Shutdown(absl::ToChronoTime(deadline));
   objects_->server->Wait();
   objects_->server.reset();

@@ -192,16 +192,15 @@ grpc::ServerUnaryReactor* MigrationServiceShell::CancelMigration(
 }
 
 grpc::ServerWriteReactor<grpc::ByteBuffer>* MigrationServiceShell::WatchMigration(
-    grpc::CallbackServerContext* /*context*/, const grpc::ByteBuffer* in) {
-  v1::WatchMigrationRequest request;
-  absl::Status status = ParseMessage(*in, &request);
-  if (status.ok()) status = CheckName("name", "migrations", request.name());
-  return deps_.watches->Watch(
-      "MigrationService/WatchMigration",
-      status.ok() ? FollowMigration(deps_.migrator, request.name(), request.after_revision())
-                  : [status] {
-                      return WatchStep{std::nullopt, status};
-                    });
+    grpc::CallbackServerContext* context, const grpc::ByteBuffer* in) {
+  return deps_.watches->Watch(*context, "MigrationService/WatchMigration", [this, in] {
+    v1::WatchMigrationRequest request;
+    absl::Status status = ParseMessage(*in, &request);
+    if (status.ok()) status = CheckName("name", "migrations", request.name());
+    return status.ok()
+               ? FollowMigration(deps_.migrator, request.name(), request.after_revision())
+               : EndsWith(status);
+  });
 }
 
 }  // namespace vuf

@@ -8,7 +8,7 @@
 #include "server/base/host_port.h"
 #include "server/convert/convert.h"
 #include "server/convert/peer_facts.h"
-#include "server/service/actor.h"
+#include "server/security/identity.h"
 #include "server/service/paging.h"
 #include "server/service/validate.h"
 
@@ -60,7 +60,7 @@ grpc::ServerUnaryReactor* PeerServiceShell::Call(grpc::CallbackServerContext* co
                                                  Step<Request, Response> step) {
   return deps_.calls->Unary<Request, Response>(
       context, method, deps_.monitor_pool, in, out,
-      [this, caller = IdentityOf(*context), step = std::move(step)](
+      [this, caller = IdentityOf(*context).name(), step = std::move(step)](
           const Request& request, absl::Time deadline) -> absl::StatusOr<Response> {
         if (deps_.incoming == nullptr) {
           return absl::FailedPreconditionError(

@@ -1,4 +1,7 @@
 // Two agents over real gRPC, and what users see of a migration from one to the other.
+#include <unistd.h>
+
+#include <fstream>
 #include <memory>
 #include <string>
 #include <vector>
@@ -9,6 +12,7 @@
 #include "server/peer/grpc_peer.h"
 #include "tests/component/api_world.h"
 #include "tests/testing/safe_facts.h"
+#include "tests/testing/temp_directory.h"
 #include "vuf/v1/peer.grpc.pb.h"
 
 namespace vuf {
@@ -27,6 +31,17 @@ class PeerApiTest : public ::testing::Test {
  protected:
   PeerApiTest() { a_.RegisterSource(); }
 
+  // Whoever runs the test is an agent, too.
+  ApiWorld::Options OptionsFor(HypervisorConnector* connector, const PeerSide& peers) {
+    const std::string path = directory_.Path("roles.textproto");
+    std::ofstream(path) << "bindings { identity: \"uid:" << getuid()
+                        << "\" roles: ROLE_OPERATOR roles: ROLE_POLICY_ADMIN roles: ROLE_PEER }\n";
+    ApiWorld::Options options;
+    options.connector = connector;
+    options.roles_file = path;
+    options.peers = peers;
+    return options;
+  }
   std::shared_ptr<grpc::Channel> ChannelTo(const std::string& agent) {
     if (agent == kA) return a_.channel;
     if (agent == kB) return b_.channel;
@@ -83,11 +98,12 @@ class PeerApiTest : public ::testing::Test {
     return a_.Await(migration.name());
   }
 
+  TempDirectory directory_;
   // Each asks the other, once both are there.
   GrpcPeer from_a_{[this](const std::string& agent) { return ChannelTo(agent); }};
   GrpcPeer from_b_{[this](const std::string& agent) { return ChannelTo(agent); }};
-  ApiWorld a_{nullptr, absl::Seconds(5), {&from_a_, kA}};
-  ApiWorld b_{&a_.qemu, absl::Seconds(5), {&from_b_, kB}};
+  ApiWorld a_{OptionsFor(nullptr, {&from_a_, kA})};
+  ApiWorld b_{OptionsFor(&a_.qemu, {&from_b_, kB})};
 };
 
 TEST_F(PeerApiTest, ByDefaultNothingLeavesAHost) {
@@ -184,7 +200,7 @@ TEST_F(PeerApiTest, AnUpgradeStaysOnItsHost) {
 }
 
 TEST_F(PeerApiTest, AnAgentThatIsNotSetUpSaysSo) {
-  ApiWorld alone;
+  ApiWorld alone(OptionsFor(nullptr, {}));
   alone.RegisterSource();
   v1::EvaluateMigrationResponse response;
   ASSERT_TRUE(
