@@ -100,17 +100,25 @@ absl::StatusOr<int> PrintDone(Context& context, const absl::Status& status,
 }
 
 std::string Invocation(const Context& context, const std::string& suffix) {
-  const std::string& server = context.options().server;
-  return absl::StrCat(
-      "vufctl ", server == kDefaultServer ? "" : absl::StrCat("--server=", server, " "), suffix);
+  const ClientOptions& options = context.options();
+  std::string flags;
+  if (options.tls.has_value()) {
+    flags = absl::StrCat("--address=", options.server, " --ca=", options.tls->ca_file,
+                         " --certificate=", options.tls->certificate_file,
+                         " --key=", options.tls->private_key_file, " ");
+  } else if (options.server != kDefaultServer) {
+    flags = absl::StrCat("--server=", options.server, " ");
+  }
+  return absl::StrCat("vufctl ", flags, suffix);
 }
 
 const std::vector<Command>& Commands() {
   static const auto* const commands = [] {
     auto* all = new std::vector<Command>;
-    for (auto group : {VmCommands, EndpointCommands, ProfileCommands, PolicyCommands,
-                       PlanningCommands, EvaluateCommands, UpgradeCommands, MigrationCommands,
-                       OtherCommands, DecisionCommands, PeerCommands}) {
+    for (auto group :
+         {VmCommands, EndpointCommands, ProfileCommands, PolicyCommands, PlanningCommands,
+          EvaluateCommands, UpgradeCommands, MigrationCommands, OtherCommands, DecisionCommands,
+          AuditCommands, PeerCommands}) {
       for (Command& command : group()) all->push_back(std::move(command));
     }
     return all;

@@ -20,11 +20,17 @@ class FakeAuditLog : public AuditLog {
   }
   absl::Status Ready() override {
     MutexLock lock(&mu_);
-    return error_;
+    return ready_;
   }
 
   // From now on nothing can be written; OK: it can again.
   void Fail(absl::Status error) {
+    MutexLock lock(&mu_);
+    ready_ = error;
+    error_ = std::move(error);
+  }
+  // The same, but nobody notices before it is tried.
+  void FailOnceReady(absl::Status error) {
     MutexLock lock(&mu_);
     error_ = std::move(error);
   }
@@ -36,6 +42,7 @@ class FakeAuditLog : public AuditLog {
  private:
   mutable Mutex mu_;
   absl::Status error_ ABSL_GUARDED_BY(mu_);
+  absl::Status ready_ ABSL_GUARDED_BY(mu_);
   std::vector<AuditRecord> records_ ABSL_GUARDED_BY(mu_);
 };
 

@@ -60,8 +60,7 @@ class Verifier {
       line_ = 0;
       file_ = last_file_ + 1;
       Problem("the file is missing: the one before says that it follows");
-    }
-    if (oldest_ < first_file_) {
+    } else if (oldest_ < first_file_) {
       line_ = 0;
       file_ = oldest_;
       Problem(absl::StrCat("the file is missing: ", AuditFileName(last_file_),
@@ -156,8 +155,8 @@ class Verifier {
   uint64_t oldest_ = UINT64_MAX;
   uint64_t sequence_ = 0;
   std::string hash_ = FirstAuditHash();
-  // Whether `hash_` and `sequence_` are those of the line before. Not so at the first file, when earlier
-  // ones have been removed.
+  // Whether `hash_` and `sequence_` are those of the line before. Not so at the first file, when
+  // earlier ones have been removed.
   bool known_ = false;
   bool has_next_ = false;
 };

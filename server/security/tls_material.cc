@@ -12,6 +12,8 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 
@@ -60,6 +62,10 @@ absl::StatusOr<std::vector<Certificate>> ParseCertificates(absl::string_view fie
     return Bad(field, absl::StrCat("certificate ", certificates.size() + 1, " cannot be parsed"));
   }
   if (certificates.empty()) return Bad(field, "has no certificate in PEM form");
+  // Half a beginning would look like the end.
+  if (!absl::EndsWith(absl::StripTrailingAsciiWhitespace(pem), "CERTIFICATE-----")) {
+    return Bad(field, "does not end with the end of a certificate");
+  }
   return certificates;
 }
 
@@ -110,7 +116,9 @@ absl::StatusOr<TlsMaterial> CheckTlsMaterial(TlsMaterial material, absl::Time no
   if (!key.ok()) return key.status();
   const bool matches = X509_check_private_key(chain->front().get(), key->get()) == 1;
   ERR_clear_error();
-  if (!matches) return Bad(kKey, absl::StrCat("is not the key of the first certificate in ", kCertificate));
+  if (!matches) {
+    return Bad(kKey, absl::StrCat("is not the key of the first certificate in ", kCertificate));
+  }
   const auto ca = ParseCertificates(kCa, material.ca);
   if (!ca.ok()) return ca.status();
   material.not_after = *ends;

@@ -30,16 +30,6 @@ constexpr size_t kMonitorQueue = 128;
 constexpr size_t kWriteThreads = 8;
 constexpr size_t kWriteQueue = 256;
 
-// Services whose health is told beside the server's own ("").
-constexpr const char* kServices[] = {"vuf.v1.VmService",
-                                     "vuf.v1.EndpointService",
-                                     "vuf.v1.BackEndProfileService",
-                                     "vuf.v1.MigrationService",
-                                     "vuf.v1.MigrationPolicyService",
-                                     "vuf.v1.PlanningService",
-                                     "vuf.v1.DecisionService",
-                                     "vuf.v1.PeerService"};
-
 }  // namespace
 
 // Destroyed from the last member to the first: whoever calls goes before whoever is called.
@@ -89,8 +79,16 @@ struct ApiServer::Objects {
             parts.incoming};
   }
 
-  std::vector<grpc::Service*> Services() {
-    return {&vms, &endpoints, &profiles, &migrations, &policies, &planning, &decisions, &peers};
+  // Whoever adds one adds its methods to server/security/methods.cc.
+  std::vector<std::pair<const char*, grpc::Service*>> Services() {
+    return {{v1::VmService::service_full_name(), &vms},
+            {v1::EndpointService::service_full_name(), &endpoints},
+            {v1::BackEndProfileService::service_full_name(), &profiles},
+            {v1::MigrationService::service_full_name(), &migrations},
+            {v1::MigrationPolicyService::service_full_name(), &policies},
+            {v1::PlanningService::service_full_name(), &planning},
+            {v1::DecisionService::service_full_name(), &decisions},
+            {v1::PeerService::service_full_name(), &peers}};
   }
 
   const Parts parts;
@@ -113,6 +111,7 @@ struct ApiServer::Objects {
   std::unique_ptr<grpc::Server> server;
   std::unique_ptr<UnixListener> unix_listener;
   int tls_port = 0;
+  std::vector<std::string> service_names;
   std::unique_ptr<Refresher> refresher;
   std::unique_ptr<BackEndWatcher> back_end_watcher;
 };
@@ -134,7 +133,10 @@ absl::Status ApiServer::Listen(Objects& objects, const Options& options) {
     builder.AddListeningPort(options.tls_address, TlsDoor(objects.parts.tls, objects.parts.gate),
                              &objects.tls_port);
   }
-  for (grpc::Service* const service : objects.Services()) builder.RegisterService(service);
+  for (const auto& [name, service] : objects.Services()) {
+    builder.RegisterService(service);
+    objects.service_names.emplace_back(name);
+  }
   objects.server = builder.BuildAndStart();
   if (objects.server == nullptr) {
     return absl::UnavailableError(
@@ -154,7 +156,7 @@ absl::StatusOr<std::unique_ptr<ApiServer>> ApiServer::Start(const Parts& parts,
       options.discovery_period);
   objects->back_end_watcher = std::make_unique<BackEndWatcher>(parts.processes, &objects->observer,
                                                                parts.registry, parts.metrics);
-  for (const char* const service : kServices) {
+  for (const std::string& service : objects->service_names) {
     objects->server->GetHealthCheckService()->SetServingStatus(service, true);
   }
   return std::unique_ptr<ApiServer>(new ApiServer(std::move(objects)));
@@ -163,6 +165,8 @@ absl::StatusOr<std::unique_ptr<ApiServer>> ApiServer::Start(const Parts& parts,
 ApiServer::ApiServer(std::unique_ptr<Objects> objects) : objects_(std::move(objects)) {}
 
 ApiServer::~ApiServer() { Stop(absl::Now()); }
+
+const std::vector<std::string>& ApiServer::services() const { return objects_->service_names; }
 
 int ApiServer::tls_port() const { return objects_->tls_port; }
 

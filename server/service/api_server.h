@@ -1,5 +1,5 @@
-// The gRPC server: all services on a unix socket and, when it is wanted, on TCP with mutual TLS, with
-// health and reflection.
+// The gRPC server: all services on a unix socket and, when it is wanted, on TCP with mutual TLS,
+// with health and reflection.
 #ifndef VUFD_SERVER_SERVICE_API_SERVER_H_
 #define VUFD_SERVER_SERVICE_API_SERVER_H_
 
@@ -67,6 +67,8 @@ class ApiServer {
   ApiServer(const ApiServer&) = delete;
   ApiServer& operator=(const ApiServer&) = delete;
 
+  // Full names of the services of vufd's own that are served.
+  const std::vector<std::string>& services() const;
   // The TCP port; 0 without TCP.
   int tls_port() const;
   // Health says NOT_SERVING and watchers are ended; other calls still work.

@@ -90,8 +90,8 @@ std::shared_ptr<Calls::Call> Calls::Begin(grpc::CallbackServerContext* context, 
   call->admission = Admit(*context, method);
   const MethodRule* const rule = call->admission.rule;
   // Whoever is over a limit must not cost a write.
-  call->audited = rule != nullptr && rule->changes &&
-                  !absl::IsResourceExhausted(call->admission.status);
+  call->audited =
+      rule != nullptr && rule->changes && !absl::IsResourceExhausted(call->admission.status);
   if (call->audited) {
     call->record.actor = IdentityOf(*context).name();
     call->record.method = std::string(rule->method);
@@ -108,8 +108,8 @@ absl::Status Calls::AuditReady(const Call& call) {
   if (!call.audited || call.admission.rule->essential) return absl::OkStatus();
   const absl::Status ready = audit_->Ready();
   if (ready.ok()) return ready;
-  return absl::UnavailableError(absl::StrCat(
-      "nothing was done: the audit log cannot be written: ", ready.message()));
+  return absl::UnavailableError(
+      absl::StrCat("nothing was done: the audit log cannot be written: ", ready.message()));
 }
 
 void Calls::Finish(Call& call, const absl::Status& status) {
@@ -120,9 +120,9 @@ void Calls::Finish(Call& call, const absl::Status& status) {
     call.record.message = std::string(status.message());
     const absl::Status written = audit_->Append(call.record);
     if (!written.ok() && !call.admission.rule->essential) {
-      answer = absl::UnavailableError(absl::StrCat("the call ended with ", CodeName(status),
-                                                   ", but the audit log cannot be written: ",
-                                                   written.message()));
+      answer = absl::UnavailableError(
+          absl::StrCat("the call ended with ", CodeName(status),
+                       ", but the audit log cannot be written: ", written.message()));
     }
   }
   Ended(call.method, answer, absl::Now() - call.begin);
@@ -155,8 +155,12 @@ grpc::ServerUnaryReactor* Calls::Run(const std::shared_ptr<Call>& call, const ab
     return reactor;
   }
   const auto run = [this, call, answer](const absl::Status& may_run) {
-    const absl::Status ready = may_run.ok() ? AuditReady(*call) : may_run;
-    Finish(*call, ready.ok() ? answer() : ready);
+    if (!may_run.ok()) return Finish(*call, may_run);
+    if (absl::Status ready = AuditReady(*call); !ready.ok()) {
+      call->audited = false;
+      return Finish(*call, ready);
+    }
+    Finish(*call, answer());
   };
   const absl::Status submitted =
       call->pool->Submit({deadline, [call] { return call->context->IsCancelled(); }, run});
