@@ -58,12 +58,11 @@ AllSaid Collect(const World& world, absl::Span<const Part> parts) {
   AllSaid said;
   const Evidence<EffectivePolicy>& policy = world.facts().policy;
   for (const Part& part : parts) {
+    said.entries.reserve(said.entries.size() + part.report->entries().size());
     for (const Report::Entry& entry : part.report->entries()) {
-      Ruling ruling;
-      ruling.severity = entry.rule.rule->severity;
-      if (policy.known()) ruling = RulingOn(*policy.value, world.source_is_record(), entry);
+      const Ruling ruling = RulingOn(policy.value, world.source_is_record(), entry);
       if (ruling.hidden) continue;
-      said.entries.push_back({&entry, DeviceOf(part, entry.subject), std::move(ruling)});
+      said.entries.push_back({&entry, DeviceOf(part, entry.subject), ruling});
     }
     for (Report::Gap gap : part.report->gaps()) {
       gap.subject.device = DeviceOf(part, gap.subject);
@@ -203,8 +202,7 @@ std::vector<Finding> CollectFindings(const AllSaid& said, const Modes& modes, ab
     if ((one.against() & modes.InterestOf(one.device)) == 0) continue;
     const Report::Entry& entry = *one.entry;
     findings.push_back(MakeFinding(entry.rule.code, *entry.rule.rule, one.ruling.severity,
-                                   entry.subject, absl::StrCat(entry.message, one.ruling.remark),
-                                   entry.evidence));
+                                   entry.subject, MessageOf(entry, one.ruling), entry.evidence));
   }
   AddGapFindings(said.gaps, modes, now, max_age, findings);
   std::stable_sort(findings.begin(), findings.end(), [](const Finding& a, const Finding& b) {

@@ -10,7 +10,7 @@ namespace vuf {
 
 Verdict EvaluateWorld(const World& world, absl::Time now) {
   Report report(now, world.facts().max_age, world.source_is_record());
-  RunRules(world, report, [](Scope) { return true; });
+  RunRules(RulesOf([](Scope) { return true; }), world, report);
   const Part all = {&report, {}};
   Verdict verdict = Conclude(world, now, {&all, 1}, RefusedDevices(world.source_devices()));
   verdict.fingerprint = FingerprintOf(world);

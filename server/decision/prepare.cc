@@ -17,6 +17,9 @@
 namespace vuf {
 
 struct SideFindings {
+  // What is left to be asked about two sides.
+  std::vector<PlacedRule> about_both;
+  std::vector<PlacedRule> about_pairs;
   World world;
   Report report;
   FingerprintPart fingerprint;
@@ -50,11 +53,12 @@ bool IsOf(Scope scope, Side side) {
 // The devices of which no rule about pairs would say anything if their counterparts were their
 // equals: it says nothing when they are their own. What such a rule reads of two that look the same
 // is what it reads then, so all it reads was usable.
-std::vector<std::string> Looks(const World& side, Report& own_counterparts) {
+std::vector<std::string> Looks(const World& side, const std::vector<PlacedRule>& about_pairs,
+                               Report& own_counterparts) {
   const Facts& facts = side.facts();
   const VmFacts& vm = *side.vms().front().facts;
   const World mirrored(World(facts, Side::kSource, vm), World(facts, Side::kDestination, vm));
-  RunRules(mirrored, own_counterparts, [](Scope scope) { return scope == Scope::kPair; });
+  RunRules(about_pairs, mirrored, own_counterparts);
   std::set<absl::string_view> mentioned;
   for (const auto& entry : own_counterparts.entries()) mentioned.insert(entry.subject.name);
   for (const auto& gap : own_counterparts.gaps()) mentioned.insert(gap.subject.name);
@@ -74,15 +78,19 @@ std::unique_ptr<const SideFindings> Prepare(const Facts& facts, Side side, const
                                             absl::Time now) {
   World world(facts, side, vm);
   Report report(now, facts.max_age, false);
-  RunRules(world, report, [side](Scope scope) { return IsOf(scope, side); });
+  RunRules(RulesOf([side](Scope scope) { return IsOf(scope, side); }), world, report);
+  std::vector<PlacedRule> about_both =
+      RulesOf([](Scope scope) { return scope == Scope::kMigration; });
+  std::vector<PlacedRule> about_pairs = RulesOf([](Scope scope) { return scope == Scope::kPair; });
   Report own_counterparts(now, facts.max_age, false);
-  std::vector<std::string> looks = Looks(world, own_counterparts);
+  std::vector<std::string> looks = Looks(world, about_pairs, own_counterparts);
   world.set_looks(std::move(looks));
   FingerprintPart fingerprint(world);
   std::vector<DeviceVerdict> devices = RefusedDevices(world.source_devices());
   const absl::Time until = std::min(report.holds_until(), own_counterparts.holds_until());
-  return std::make_unique<const SideFindings>(SideFindings{
-      std::move(world), std::move(report), std::move(fingerprint), std::move(devices), now, until});
+  return std::make_unique<const SideFindings>(
+      SideFindings{std::move(about_both), std::move(about_pairs), std::move(world),
+                   std::move(report), std::move(fingerprint), std::move(devices), now, until});
 }
 
 // All that a destination's rules may see of anything else.
@@ -100,10 +108,8 @@ std::unique_ptr<const Facts> TermsOf(const Facts& facts) {
 Verdict JudgePrepared(const World& world, const SideFindings& source,
                       const SideFindings* destination, absl::Time now) {
   Report both(now, world.facts().max_age, false);
-  const bool compare = !world.all_alike();
-  RunRules(world, both, [compare](Scope scope) {
-    return scope == Scope::kMigration || (compare && scope == Scope::kPair);
-  });
+  RunRules(source.about_both, world, both);
+  if (!world.all_alike()) RunRules(source.about_pairs, world, both);
   std::vector<Part> parts = {{&source.report, {}}, {&both, {}}};
   if (destination != nullptr) {
     parts.push_back({&destination->report, world.destination_devices()});
@@ -114,11 +120,19 @@ Verdict JudgePrepared(const World& world, const SideFindings& source,
   return verdict;
 }
 
+std::unique_ptr<const PreparedSource> PrepareShadow(const Facts& facts) {
+  if (!facts.shadow_policy.has_value()) return nullptr;
+  auto other = std::make_shared<Facts>(facts);
+  other->policy.value = std::exchange(other->shadow_policy, std::nullopt);
+  return std::make_unique<const PreparedSource>(std::move(other));
+}
+
 }  // namespace
 
 PreparedSource::PreparedSource(std::shared_ptr<const Facts> facts)
     : facts_(std::move(facts)),
-      findings_(Prepare(*facts_, Side::kSource, facts_->source, facts_->now)) {}
+      findings_(Prepare(*facts_, Side::kSource, facts_->source, facts_->now)),
+      shadow_(PrepareShadow(*facts_)) {}
 
 PreparedSource::~PreparedSource() = default;
 

@@ -28,6 +28,8 @@ class PreparedSource {
   PreparedSource& operator=(const PreparedSource&) = delete;
 
   const Facts& facts() const { return *facts_; }
+  // The same with the shadow policies in force; null when there are none.
+  const PreparedSource* shadow() const { return shadow_.get(); }
   // False before it was prepared, and from the moment on at which evidence becomes too old: it
   // should be prepared again.
   bool HoldsAt(absl::Time now) const;
@@ -38,6 +40,7 @@ class PreparedSource {
 
   const std::shared_ptr<const Facts> facts_;
   const std::unique_ptr<const SideFindings> findings_;
+  const std::unique_ptr<const PreparedSource> shadow_;
 };
 
 // A QEMU that waits for a VM.

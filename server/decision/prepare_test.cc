@@ -15,6 +15,7 @@
 #include "server/decision/evaluate.h"
 #include "server/decision/rule.h"
 #include "server/decision/rule_rows.h"
+#include "server/decision/shadow.h"
 #include "tests/testing/safe_facts.h"
 
 namespace vuf {
@@ -204,6 +205,21 @@ TEST(PrepareTest, DoesNotHoldBeforeItWasPreparedNorAtNoTime) {
   EXPECT_FALSE(sides.source.HoldsAt(absl::InfinitePast()));
   EXPECT_FALSE(Judge(sides.source, sides.destination.get(), absl::InfiniteFuture()).allow);
   EXPECT_FALSE(PreparedSource(std::make_shared<const Facts>()).HoldsAt(facts.now));
+}
+
+TEST(PrepareTest, ShadowPoliciesHaveTheirSay) {
+  Facts facts = SafeFacts();
+  facts.shadow_policy = *facts.policy.value;
+  facts.shadow_policy->holds.push_back({"migrationPolicies/night@2", "ops", "maintenance", {}});
+  const Sides sides(facts);
+  const Verdict judged = JudgeWithShadow(sides.source, sides.destination.get(), facts.now);
+  EXPECT_TRUE(judged.allow);
+  ASSERT_TRUE(judged.shadow.has_value());
+  EXPECT_FALSE(judged.shadow->allow);
+  EXPECT_EQ(judged.shadow, EvaluateWithShadow(facts).shadow);
+  const Sides plain(SafeFacts());
+  EXPECT_FALSE(
+      JudgeWithShadow(plain.source, plain.destination.get(), facts.now).shadow.has_value());
 }
 
 TEST(PrepareTest, ADestinationIsForOneKindOfRequestOnly) {

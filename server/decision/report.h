@@ -2,6 +2,7 @@
 #ifndef VUFD_SERVER_DECISION_REPORT_H_
 #define VUFD_SERVER_DECISION_REPORT_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <string>
 #include <utility>
@@ -122,7 +123,9 @@ class Report {
   const std::vector<Entry>& entries() const { return entries_; }
   const std::vector<Gap>& gaps() const { return gaps_; }
   // Until when (inclusive) everything read so far would be as fresh, or as stale, as it is now.
-  absl::Time holds_until() const { return holds_until_; }
+  absl::Time holds_until() const {
+    return std::min(oldest_fresh_ + max_age_, earliest_to_come_ - absl::Nanoseconds(1));
+  }
 
  private:
   template <typename Reader>
@@ -139,16 +142,13 @@ class Report {
   bool IsStale(const Subject& subject, absl::Time observed_at) {
     if (observed_at == absl::InfinitePast()) return true;
     if (observed_at > now_) {
-      HoldUntil(observed_at - absl::Nanoseconds(1));
+      earliest_to_come_ = std::min(earliest_to_come_, observed_at);
       return true;
     }
     if (source_is_record_ && subject.side == Side::kSource) return false;
     if (observed_at < oldest_) return true;
-    HoldUntil(observed_at + max_age_);
+    oldest_fresh_ = std::min(oldest_fresh_, observed_at);
     return false;
-  }
-  void HoldUntil(absl::Time time) {
-    if (time < holds_until_) holds_until_ = time;
   }
   void AddGap(Gap gap);
 
@@ -158,7 +158,8 @@ class Report {
   const bool source_is_record_;
   RegisteredRule rule_ = {};
   size_t order_ = 0;
-  absl::Time holds_until_ = absl::InfiniteFuture();
+  absl::Time oldest_fresh_ = absl::InfiniteFuture();
+  absl::Time earliest_to_come_ = absl::InfiniteFuture();
   bool advisory_ = false;
   std::vector<Entry> entries_;
   std::vector<Gap> gaps_;

@@ -27,22 +27,34 @@ const Accepted* AcceptedBy(const EffectivePolicy& policy, const Report::Entry& e
 
 }  // namespace
 
-Ruling RulingOn(const EffectivePolicy& policy, bool source_is_record, const Report::Entry& entry) {
+Ruling RulingOn(const std::optional<EffectivePolicy>& policy, bool source_is_record,
+                const Report::Entry& entry) {
   Ruling ruling;
   ruling.severity = entry.rule.rule->severity;
-  if (const WarningRuling* const about = AboutWarning(policy, entry); about != nullptr) {
+  if (!policy.has_value()) return ruling;
+  if (const WarningRuling* const about = AboutWarning(*policy, entry); about != nullptr) {
     ruling.hidden = !about->refuse;
-    if (about->refuse && !source_is_record) {
+    if (!source_is_record) {
       ruling.severity = Severity::kBlocker;
-      ruling.remark = absl::StrCat(" A warning as a rule; ", about->decided_by, " refuses it.");
+      ruling.refused_by = about;
     }
   }
-  if (const Accepted* const accepted = AcceptedBy(policy, entry); accepted != nullptr) {
-    ruling.severity = Severity::kWarning;
-    absl::StrAppend(&ruling.remark, " Accepted by ", accepted->author, " until ",
+  ruling.accepted_by = AcceptedBy(*policy, entry);
+  if (ruling.accepted_by != nullptr) ruling.severity = Severity::kWarning;
+  return ruling;
+}
+
+std::string MessageOf(const Report::Entry& entry, const Ruling& ruling) {
+  std::string message = entry.message;
+  if (ruling.refused_by != nullptr) {
+    absl::StrAppend(&message, " A warning as a rule; ", ruling.refused_by->decided_by,
+                    " refuses it.");
+  }
+  if (const Accepted* const accepted = ruling.accepted_by; accepted != nullptr) {
+    absl::StrAppend(&message, " Accepted by ", accepted->author, " until ",
                     UtcText(accepted->until), " (", accepted->name, "): ", accepted->reason, ".");
   }
-  return ruling;
+  return message;
 }
 
 }  // namespace vuf

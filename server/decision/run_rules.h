@@ -3,6 +3,7 @@
 #define VUFD_SERVER_DECISION_RUN_RULES_H_
 
 #include <cstddef>
+#include <vector>
 
 #include "absl/types/span.h"
 #include "server/decision/report.h"
@@ -11,15 +12,27 @@
 
 namespace vuf {
 
-// `wanted` says of a rule's scope whether to ask it.
+// A rule and its place in the table.
+struct PlacedRule {
+  RegisteredRule rule;
+  size_t order;
+};
+
+// Those that look at something and of whose scope `wanted` is true.
 template <typename Wanted>
-void RunRules(const World& world, Report& report, Wanted wanted) {
-  const absl::Span<const RegisteredRule> rules = AllRules();
-  for (size_t i = 0; i < rules.size(); ++i) {
-    const Rule& rule = *rules[i].rule;
-    if (rule.check == nullptr || !wanted(rule.scope)) continue;
-    report.Begin(rules[i], i);
-    rule.check(world, report);
+std::vector<PlacedRule> RulesOf(Wanted wanted) {
+  const absl::Span<const RegisteredRule> all = AllRules();
+  std::vector<PlacedRule> rules;
+  for (size_t i = 0; i < all.size(); ++i) {
+    if (all[i].rule->check != nullptr && wanted(all[i].rule->scope)) rules.push_back({all[i], i});
+  }
+  return rules;
+}
+
+inline void RunRules(const std::vector<PlacedRule>& rules, const World& world, Report& report) {
+  for (const PlacedRule& one : rules) {
+    report.Begin(one.rule, one.order);
+    one.rule.rule->check(world, report);
   }
 }
 

@@ -73,23 +73,28 @@ World::World(const Facts& facts, Side side, const VmFacts& vm)
   if (side == Side::kSource) sources_ = devices_.size();
 }
 
+bool World::LookAlike(const World& source, size_t i, const World& destination, size_t j) {
+  if (i >= source.looks_.size() || j >= destination.looks_.size()) return false;
+  return !source.looks_[i].empty() && source.looks_[i] == destination.looks_[j];
+}
+
 World::World(const World& source, const World& destination)
     : facts_(source.facts_), same_machine_(source.same_machine_), sources_(source.sources_) {
   vms_ = {source.vms_[0], destination.vms_[0]};
   devices_.reserve(sources_ + destination.devices_.size());
   devices_ = source.devices_;
-  std::vector<bool> taken(sources_, false);
+  all_pairs_.reserve(sources_);
+  // Both are in order: one walk over the two.
+  size_t i = 0;
   for (size_t j = 0; j < destination.devices_.size(); ++j) {
     DeviceView view = destination.devices_[j];
     view.index = Subject::kWholeVm;
-    for (size_t i = 0; i < sources_ && view.index == Subject::kWholeVm; ++i) {
-      if (taken[i] || devices_[i]->qom_path != view->qom_path) continue;
-      taken[i] = true;
+    while (i < sources_ && devices_[i]->qom_path < view->qom_path) ++i;
+    if (i < sources_ && devices_[i]->qom_path == view->qom_path) {
       view.index = static_cast<int>(i);
       all_pairs_.push_back({devices_[i], view});
-      const bool known = i < source.looks_.size() && j < destination.looks_.size();
-      if (known && !source.looks_[i].empty() && source.looks_[i] == destination.looks_[j]) continue;
-      pairs_.push_back(all_pairs_.back());
+      if (!LookAlike(source, i, destination, j)) pairs_.push_back(all_pairs_.back());
+      ++i;
     }
     devices_.push_back(view);
   }

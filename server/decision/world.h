@@ -101,6 +101,9 @@ class World {
   void set_looks(std::vector<std::string> looks) { looks_ = std::move(looks); }
 
  private:
+  // Whether the `i`th device of a side and the `j`th of the other need no comparing.
+  static bool LookAlike(const World& source, size_t i, const World& destination, size_t j);
+
   const Facts* facts_;
   bool same_machine_ = false;
   std::vector<VmView> vms_;

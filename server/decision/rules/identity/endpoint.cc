@@ -65,13 +65,15 @@ bool AreComparable(const World& world, const DeviceView& a, const DeviceView& b)
 
 // A device with others that must not have its back-end.
 struct Candidate {
+  int pid;
+  uint64_t peer_inode;
+  FileId bound_file;
   const DeviceView* device;
   Read<ProcessId> process;
   Read<SocketFacts> socket;
 
   bool SharesBackEnd(const Candidate& other) const {
-    return process->pid == other.process->pid || socket->bound_file == other.socket->bound_file ||
-           socket->peer_inode == other.socket->peer_inode;
+    return pid == other.pid || peer_inode == other.peer_inode || bound_file == other.bound_file;
   }
 };
 
@@ -86,7 +88,9 @@ std::vector<Candidate> Candidates(const World& world, Report& report) {
     if (!has_others) continue;
     const auto process = report.Need(device, fact::kProcess);
     const auto socket = report.Need(device, fact::kSocket);
-    if (process && socket) candidates.push_back({&device, process, socket});
+    if (!process || !socket) continue;
+    candidates.push_back(
+        {process->pid, socket->peer_inode, socket->bound_file, &device, process, socket});
   }
   return candidates;
 }
@@ -98,8 +102,8 @@ void CheckDistinct(const World& world, Report& report) {
     for (auto a = candidates.begin(); a != b; ++a) {
       if (!a->SharesBackEnd(*b) || !AreComparable(world, *a->device, *b->device)) continue;
       report.Add(b->device->subject(),
-                 absl::StrFormat("It has the same back-end (pid %d, %s) as %s of the %s.",
-                                 b->process->pid, b->socket->path, a->device->subject().name,
+                 absl::StrFormat("It has the same back-end (pid %d, %s) as %s of the %s.", b->pid,
+                                 b->socket->path, a->device->subject().name,
                                  a->device->vm.side == Side::kSource ? "source" : "destination"),
                  {a->process.Cite(), b->process.Cite(), a->socket.Cite(), b->socket.Cite()});
     }

@@ -114,10 +114,11 @@ std::set<uint64_t> OwnConnections(const World& world) {
 void CheckOthers(const World& world, Report& report) {
   // The destination may well be connected already, if nobody said which it is.
   if (!world.destination() && !world.facts().request.sequential) return;
-  const std::set<uint64_t> own = OwnConnections(world);
+  std::set<uint64_t> own;
   for (const DeviceView& device : LiveDevices(world)) {
     const auto keeper = NeedKeeper(device, report);
     if (!keeper) continue;
+    if (own.empty()) own = OwnConnections(world);
     int others = 0;
     for (const KeeperFacts::FrontEnd& front_end : (*keeper)->front_ends) {
       if (own.count(front_end.socket_inode) == 0) ++others;
