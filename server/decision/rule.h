@@ -4,9 +4,9 @@
 //
 //   VUFD_RULE(SOME_CODE) = {.severity = ..., .check = Check};
 //
-// and nothing else: the build collects every VUFD_RULE at the beginning of a line into the table
-// that AllRules() returns. The tests then ask for a row in rule_rows_*.cc and a new
-// docs/reasons.md.
+// and nothing else (`.scope` if it looks at less than everything: prepare.h): the build collects
+// every VUFD_RULE at the beginning of a line into the table that AllRules() returns. The tests then
+// ask for a row in rule_rows_*.cc and a new docs/reasons.md.
 #ifndef VUFD_SERVER_DECISION_RULE_H_
 #define VUFD_SERVER_DECISION_RULE_H_
 
