@@ -6,6 +6,7 @@
 #include "absl/strings/str_format.h"
 #include "server/convert/convert.h"
 #include "server/convert/convert_policy.h"
+#include "server/model/utc_text.h"
 
 namespace vuf {
 namespace {
@@ -41,8 +42,7 @@ class Settings {
   static std::string Text(const WindowState& window) {
     if (window.open) return "open now";
     if (!window.opens.has_value()) return "closed";
-    return absl::StrCat("closed until ",
-                        absl::FormatTime(absl::RFC3339_sec, *window.opens, absl::UTCTimeZone()));
+    return absl::StrCat("closed until ", UtcText(*window.opens));
   }
   static std::string Text(const std::vector<ConvergenceStep>& steps) {
     std::string text;
@@ -65,7 +65,7 @@ std::string Text(const ModesAllowed& modes) {
 
 std::string Until(std::optional<absl::Time> time) {
   if (!time.has_value()) return "until it is changed";
-  return absl::StrCat("until ", absl::FormatTime(absl::RFC3339_sec, *time, absl::UTCTimeZone()));
+  return absl::StrCat("until ", UtcText(*time));
 }
 
 void AddRest(const EffectivePolicy& policy, Settings& settings) {

@@ -1,6 +1,9 @@
 #include "server/migration/policy_subject.h"
 
+#include <cstddef>
 #include <deque>
+#include <map>
+#include <string>
 #include <utility>
 
 #include "server/policy/policy_set.h"
@@ -21,21 +24,29 @@ class Subject {
     subject_.vm = vm;
     if (vm_labels != nullptr) subject_.vm_labels = &labels_.emplace_back(LabelsOf(*vm_labels));
     if (!facts.devices.known()) return;
+    std::multimap<std::string, size_t> at_path;
     for (const FsDeviceFacts& device : *facts.devices.value) {
-      subject_.devices.push_back({device.subject(), EndpointLabels(registry, device),
-                                  &device.back_end.kind, &device.back_end.version});
+      at_path.emplace(SocketPathOf(device), subject_.devices.size());
+      subject_.devices.push_back(
+          {device.subject(), nullptr, &device.back_end.kind, &device.back_end.version});
     }
+    AddEndpointLabels(registry, at_path);
   }
 
   const PolicySubject& get() const { return subject_; }
 
  private:
-  const Labels* EndpointLabels(const Registry::Snapshot& registry, const FsDeviceFacts& device) {
-    const std::string path = SocketPathOf(device);
+  // `at_path`: numbers of devices by the socket of their back-ends. Of several endpoints with one
+  // path the first counts.
+  void AddEndpointLabels(const Registry::Snapshot& registry,
+                         const std::multimap<std::string, size_t>& at_path) {
     for (const auto& [name, endpoint] : registry.endpoints) {
-      if (endpoint.socket_path() == path) return &labels_.emplace_back(LabelsOf(endpoint.labels()));
+      const auto [begin, end] = at_path.equal_range(endpoint.socket_path());
+      for (auto at = begin; at != end; ++at) {
+        const Labels*& labels = subject_.devices[at->second].endpoint_labels;
+        if (labels == nullptr) labels = &labels_.emplace_back(LabelsOf(endpoint.labels()));
+      }
     }
-    return nullptr;
   }
 
   std::deque<Labels> labels_;

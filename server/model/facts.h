@@ -40,6 +40,7 @@ struct Request {
   // did, by FsDeviceFacts::subject(). `source` is then what was recorded when the migration was
   // decided, of any age. Empty before that.
   std::map<std::string, std::string> own_permits;
+  bool operator==(const Request&) const = default;
 };
 
 // The host of the other side, when that is not this one: what its agent says.

@@ -7,6 +7,7 @@
 #include "server/migration/policy_subject.h"
 #include "server/registry/request_key.h"
 #include "server/service/actor.h"
+#include "server/service/find_vm.h"
 #include "server/service/paging.h"
 #include "server/service/policy_request.h"
 #include "server/service/validate.h"
@@ -121,17 +122,13 @@ absl::StatusOr<v1::ListMigrationPolicyRevisionsResponse> PolicyServiceShell::Rev
 
 absl::StatusOr<v1::ExplainPolicyResponse> PolicyServiceShell::Explain(
     const v1::ExplainPolicyRequest& request, absl::Time deadline) {
-  const absl::Status checked = CheckName("vm", "vms", request.vm());
-  if (!checked.ok()) return checked;
   const std::shared_ptr<const Registry::Snapshot> snapshot = deps_.registry->snapshot();
-  const auto vm = snapshot->vms.find(request.vm());
-  if (vm == snapshot->vms.end()) {
-    return absl::NotFoundError(absl::StrCat("vm: there is no VM ", Quoted(request.vm())));
-  }
+  const absl::StatusOr<const v1::Vm*> vm = FindVm(*snapshot, "vm", request.vm());
+  if (!vm.ok()) return vm.status();
   GatherRequest gather;
-  gather.vm = vm->first;
-  gather.source_socket = vm->second.qmp_socket();
-  gather.running_migration = deps_.migrator->RunningMigrationOf(vm->first);
+  gather.vm = request.vm();
+  gather.source_socket = (*vm)->qmp_socket();
+  gather.running_migration = deps_.migrator->RunningMigrationOf(request.vm());
   Facts facts = deps_.gatherer->Gather(gather, deadline).facts;
   deps_.migrator->CountRunning(facts.policy.value->limits);
   v1::ExplainPolicyResponse response = ExplainMessage(*facts.policy.value);

@@ -68,6 +68,7 @@ void CheckStreamSecret(const World& world, Report& report) {
 VUFD_RULE(OTHER_HOST_REFUSES) = {
     .retry_class = RetryClass::kOperator,
     .side = "destination",
+    .scope = Scope::kSource,
     .cause =
         "The agent of the other host judges by its own evidence and its own policies, and has "
         "something against it.",
@@ -79,6 +80,7 @@ VUFD_RULE(STATELESS_NEEDS_SAME_HOST) = {
     .hazards = "6",
     .against = Against::kStateless,
     .side = "destination",
+    .scope = Scope::kSource,
     .cause =
         "In the stateless mode the session stays with the back-end, and the back-end stays on its "
         "host. A permit for this host is none for another.",
@@ -89,6 +91,7 @@ VUFD_RULE(STATELESS_NEEDS_SAME_HOST) = {
 VUFD_RULE(KEEPER_NEEDS_SAME_HOST) = {
     .hazards = "6",
     .side = "either",
+    .scope = Scope::kEachSide,
     .cause =
         "A keeper hands its session over under a permit that vufd arms at both ends of one host; "
         "vufd arms none on another.",
@@ -99,6 +102,7 @@ VUFD_RULE(KEEPER_NEEDS_SAME_HOST) = {
 VUFD_RULE(SHARED_RAM_NEEDS_SAME_HOST) = {
     .hazards = "52",
     .side = "request",
+    .scope = Scope::kSource,
     .cause = "Two hosts cannot map the same memory: the guest would run on blank memory.",
     .remedy = "Let memory be copied.",
     .check = CheckSharedRam,
@@ -119,6 +123,7 @@ VUFD_RULE(STREAM_NOT_ENCRYPTED) = {
     .hazards = "71",
     .severity = Severity::kWarning,
     .side = "source",
+    .scope = Scope::kSource,
     .cause =
         "The stream has the guest's memory, file names and handles in it. Whoever can read the "
         "network between the hosts can read them, and whoever can write there can change them.",

@@ -46,6 +46,7 @@ void CheckProven(const World& world, Report& report) {
 VUFD_RULE(SHARE_IS_LOCAL) = {
     .hazards = "32",
     .side = "either",
+    .scope = Scope::kEachSide,
     .cause =
         "The back-end's state says where files are, not what is in them. On another host's file "
         "system the guest's open files would lead nowhere, or into other files.",
@@ -58,6 +59,7 @@ VUFD_RULE(SHARE_NOT_PROVED_SAME) = {
     .retry_class = RetryClass::kOperator,
     .acknowledgeable = true,
     .side = "destination",
+    .scope = Scope::kPair,
     .cause =
         "A name and an inode can be the same on two servers. With another directory the migration "
         "succeeds and the guest's open files lead into other files, without an error. It was not "
