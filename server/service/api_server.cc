@@ -17,6 +17,7 @@
 #include "server/service/planning_service.h"
 #include "server/service/policy_service.h"
 #include "server/service/profile_service.h"
+#include "server/service/readiness.h"
 #include "server/service/refresher.h"
 #include "server/service/vm_service.h"
 
@@ -41,7 +42,8 @@ constexpr const char* kServices[] = {
 struct ApiServer::Objects {
   Objects(const Parts& parts, const Options& options)
       : parts(parts),
-        calls(parts.metrics),
+        calls(parts.metrics,
+              [this](const char* method) { return CheckReady(*this->parts.migrator, method); }),
         observer(parts.discovery, parts.registry, parts.clock),
         finder(parts.connector, parts.qemus, parts.registry, parts.migrator,
                options.monitor_timeout),
@@ -99,6 +101,7 @@ struct ApiServer::Objects {
   PlanningServiceShell planning;
   DecisionServiceShell decisions;
   std::unique_ptr<grpc::Server> server;
+  std::unique_ptr<Readiness> readiness;
   std::unique_ptr<Refresher> refresher;
   std::unique_ptr<BackEndWatcher> back_end_watcher;
 };
@@ -135,9 +138,11 @@ absl::StatusOr<std::unique_ptr<ApiServer>> ApiServer::Start(const Parts& parts,
       options.discovery_period);
   objects->back_end_watcher = std::make_unique<BackEndWatcher>(parts.processes, &objects->observer,
                                                                parts.registry, parts.metrics);
-  for (const char* const service : kServices) {
-    objects->server->GetHealthCheckService()->SetServingStatus(service, true);
-  }
+  grpc::HealthCheckServiceInterface* const health = objects->server->GetHealthCheckService();
+  for (const char* const service : kServices) health->SetServingStatus(service, false);
+  health->SetServingStatus(false);
+  objects->readiness =
+      std::make_unique<Readiness>(parts.migrator, [health] { health->SetServingStatus(true); });
   return std::unique_ptr<ApiServer>(new ApiServer(std::move(objects)));
 }
 
@@ -146,6 +151,7 @@ ApiServer::ApiServer(std::unique_ptr<Objects> objects) : objects_(std::move(obje
 ApiServer::~ApiServer() { Stop(absl::Now()); }
 
 void ApiServer::BeginStop() {
+  if (objects_->readiness != nullptr) objects_->readiness->Stop();
   objects_->server->GetHealthCheckService()->SetServingStatus(false);
   objects_->watches.Stop();
 }
@@ -153,6 +159,7 @@ void ApiServer::BeginStop() {
 void ApiServer::Stop(absl::Time deadline) {
   if (objects_->server == nullptr) return;
   BeginStop();
+  objects_->readiness.reset();
   objects_->back_end_watcher.reset();
   objects_->refresher.reset();
   objects_->server->Shutdown(absl::ToChronoTime(deadline));

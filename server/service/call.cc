@@ -63,8 +63,9 @@ grpc::ServerUnaryReactor* Calls::Run(grpc::CallbackServerContext* context, const
     if (answer.ok()) out->Swap(&*answer);
     finish(answer.status());
   };
-  if (pool == nullptr) {
-    run(absl::OkStatus());
+  const absl::Status may_run = may_run_(method);
+  if (pool == nullptr || !may_run.ok()) {
+    run(may_run);
     return reactor;
   }
   const absl::Status submitted =

@@ -28,7 +28,9 @@ absl::StatusOr<grpc::ByteBuffer> SerializeMessage(const google::protobuf::Messag
 
 class Calls {
  public:
-  explicit Calls(Metrics* metrics) : metrics_(metrics) {}
+  // `may_run` is asked before every unary RPC, by method; an error is the answer.
+  using MayRun = std::function<absl::Status(const char* method)>;
+  Calls(Metrics* metrics, MayRun may_run) : metrics_(metrics), may_run_(std::move(may_run)) {}
 
   // `handle` gets the time until which it may take. A null `pool`: it does not block and runs at
   // once.
@@ -61,6 +63,7 @@ class Calls {
                                 std::function<absl::StatusOr<grpc::ByteBuffer>()> work);
 
   Metrics* const metrics_;
+  const MayRun may_run_;
 };
 
 }  // namespace vuf

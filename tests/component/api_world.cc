@@ -52,10 +52,12 @@ std::unique_ptr<grpc::ClientContext> Context(absl::Duration timeout) {
   return context;
 }
 
-ApiWorld::ApiWorld(HypervisorConnector* connector, absl::Duration monitor_timeout)
+ApiWorld::ApiWorld(HypervisorConnector* connector, absl::Duration monitor_timeout,
+                   const std::function<void(ApiWorld&)>& prepare)
     : metrics("test", absl::Now()) {
   if (connector == nullptr) connector = &qemu;
   FillHost();
+  if (prepare) prepare(*this);
   auto opened = Registry::Open(&store, &clock, ShippedProfiles());
   EXPECT_TRUE(opened.ok()) << opened.status();
   registry = *std::move(opened);

@@ -2,6 +2,7 @@
 #ifndef VUFD_TESTS_COMPONENT_API_WORLD_H_
 #define VUFD_TESTS_COMPONENT_API_WORLD_H_
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -41,9 +42,11 @@ BackEndFacts SeenNow(BackEndFacts facts);
 // their back-ends; nothing is registered yet.
 class ApiWorld {
  public:
-  // A null `connector`: the fake one.
+  // A null `connector`: the fake one. `prepare` fills the store and the host before anything
+  // starts.
   explicit ApiWorld(HypervisorConnector* connector = nullptr,
-                    absl::Duration monitor_timeout = absl::Seconds(5));
+                    absl::Duration monitor_timeout = absl::Seconds(5),
+                    const std::function<void(ApiWorld&)>& prepare = {});
   ~ApiWorld();
 
   std::string source() const;
