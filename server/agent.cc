@@ -119,15 +119,17 @@ absl::Status Agent::OpenDecisions(const Config& config) {
 
 absl::Status Agent::StartHttp(const std::string& address) {
   absl::StatusOr<std::unique_ptr<HttpServer>> http = HttpServer::Start(
-      address, {{"/metrics",
-                 [this] {
-                   const std::shared_ptr<const Registry::Snapshot> now = registry_->snapshot();
-                   metrics_.SetRegistered(now->vms.size(), now->endpoints.size());
-                   return HttpAnswer{200, metrics_.Text()};
-                 }},
-                {"/healthz", [this] {
-                   return serving_ ? HttpAnswer{200, "ok\n"} : HttpAnswer{503, "not serving\n"};
-                 }}});
+      address,
+      {{"/metrics",
+        [this] {
+          const std::shared_ptr<const Registry::Snapshot> now = registry_->snapshot();
+          metrics_.SetRegistered(now->vms.size(), now->endpoints.size());
+          return HttpAnswer{200, metrics_.Text()};
+        }},
+       {"/healthz", [this] {
+          if (!serving_) return HttpAnswer{503, "not serving\n"};
+          return migrator_->Settled() ? HttpAnswer{200, "ok\n"} : HttpAnswer{503, "RECONCILING\n"};
+        }}});
   if (!http.ok()) return http.status();
   http_ = *std::move(http);
   return absl::OkStatus();

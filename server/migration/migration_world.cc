@@ -116,6 +116,7 @@ absl::Status MigrationWorld::TryStart() {
                      [this](const v1::Migration& migration) { transitions.Changed(migration); });
   if (!opened.ok()) return opened.status();
   migrator = *std::move(opened);
+  if (await_settled) migrator->AwaitSettled();
   return absl::OkStatus();
 }
 

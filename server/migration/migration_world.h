@@ -85,6 +85,8 @@ class MigrationWorld {
   WorldDiscovery host;
   TransitionRecorder transitions;
   Migrator::Options options;
+  // Whether Start returns only when everything that was left behind is settled.
+  bool await_settled = true;
   std::unique_ptr<Registry> registry;
   std::unique_ptr<Gatherer> gatherer;
   std::unique_ptr<Migrator> migrator;

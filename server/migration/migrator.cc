@@ -45,10 +45,26 @@ class MigratorImpl : public Migrator {
   absl::Status Start() {
     if (absl::Status loaded = ledger_.Load(); !loaded.ok()) return loaded;
     if (absl::Status loaded = saved_guests_.Load(); !loaded.ok()) return loaded;
-    SettleUnfinished(parts_);
-    // What waits for a destination goes on waiting.
-    for (const v1::Migration& migration : ledger_.Unfinished()) Launch(migration, "");
+    if (ledger_.Unfinished().empty()) {
+      SetSettled();
+      return absl::OkStatus();
+    }
+    settler_ = std::thread([this] {
+      SettleUnfinished(parts_);
+      // What waits for a destination goes on waiting.
+      for (const v1::Migration& migration : ledger_.Unfinished()) Launch(migration, "");
+      SetSettled();
+    });
     return absl::OkStatus();
+  }
+
+  bool Settled() const override {
+    MutexLock lock(&mu_);
+    return settled_;
+  }
+  void AwaitSettled() override {
+    MutexLock lock(&mu_);
+    while (!settled_) (void)settled_changed_.WaitFor(&mu_, absl::Seconds(1));
   }
 
   absl::StatusOr<v1::Migration> Create(v1::Migration migration, const RequestKey& key) override;
@@ -57,6 +73,7 @@ class MigratorImpl : public Migrator {
   }
   std::vector<v1::Migration> List() const override { return ledger_.List(); }
   absl::StatusOr<v1::Migration> Cancel(const std::string& name) override {
+    if (!Settled()) return NotSettled();
     return ledger_.Cancel(name);
   }
   v1::MigrationOutcome OutcomeOf(const std::string& name,
@@ -74,6 +91,16 @@ class MigratorImpl : public Migrator {
   void Shutdown() override;
 
  private:
+  static absl::Status NotSettled() {
+    return absl::UnavailableError(
+        "vufd has just started and settles the migrations that were under way when it ended; "
+        "ask again in a moment");
+  }
+  void SetSettled() {
+    MutexLock lock(&mu_);
+    settled_ = true;
+    settled_changed_.NotifyAll();
+  }
   // Joins the threads whose migration has ended.
   void Reap();
   // False: Shutdown no longer waits for new threads.
@@ -89,13 +116,17 @@ class MigratorImpl : public Migrator {
   Ledger ledger_;
   SavedGuests saved_guests_;
   const RunParts parts_;
-  Mutex mu_;
+  std::thread settler_;
+  mutable Mutex mu_;
+  CondVar settled_changed_;
+  bool settled_ ABSL_GUARDED_BY(mu_) = false;
   std::map<std::string, std::thread> threads_ ABSL_GUARDED_BY(mu_);
   std::vector<std::string> finished_ ABSL_GUARDED_BY(mu_);
   bool shut_down_ ABSL_GUARDED_BY(mu_) = false;
 };
 
 absl::StatusOr<v1::Migration> MigratorImpl::Create(v1::Migration migration, const RequestKey& key) {
+  if (!Settled()) return NotSettled();
   Reap();
   // Before anything else: a retry is answered even when the VM was removed meanwhile.
   absl::StatusOr<Ledger::Added> added = ledger_.Replay(key);
@@ -231,6 +262,7 @@ void MigratorImpl::Reap() {
 
 void MigratorImpl::Shutdown() {
   ledger_.StopAll();
+  if (settler_.joinable()) settler_.join();
   std::map<std::string, std::thread> threads;
   {
     MutexLock lock(&mu_);

@@ -78,15 +78,20 @@ class Migrator {
 
   virtual ~Migrator() = default;
 
-  // Reads the history. Migrations that a previous run left under way are settled before this
-  // returns, within about settle_timeout, as settle.h says: one that has not handed over is
+  // Reads the history. Migrations that a previous run left under way are settled from then on, all
+  // at once and within about settle_timeout, as settle.h says: one that has not handed over is
   // cancelled (the guest goes on at the source), a committed one is finished if that is certain to
-  // be right, and of any other nothing is assumed: it becomes INTERRUPTED.
+  // be right, and of any other nothing is assumed: it becomes INTERRUPTED. Until that is done,
+  // Create and Cancel are UNAVAILABLE; what only reads works.
   static absl::StatusOr<std::unique_ptr<Migrator>> Open(Gatherer* gatherer,
                                                         HypervisorConnector* connector,
                                                         Registry* registry, Store* store,
                                                         const Clock* clock, const Options& options,
                                                         Observer observer);
+
+  // Nothing that an earlier run left behind is being settled any more.
+  virtual bool Settled() const = 0;
+  virtual void AwaitSettled() = 0;
 
   // Accepts a migration (validated by the service) and starts it. Errors as the API documents.
   virtual absl::StatusOr<v1::Migration> Create(v1::Migration migration, const RequestKey& key) = 0;
@@ -106,6 +111,7 @@ class Migrator {
   virtual uint64_t Subscribe(std::function<void()> notify) = 0;
   virtual void Unsubscribe(uint64_t id) = 0;
   // Cancels what is before its commit, finishes what is behind it, and waits for the threads.
+  // What is being settled is settled first.
   // A guest must not be left stopped at pre-switchover with nobody to continue it.
   virtual void Shutdown() = 0;
 };

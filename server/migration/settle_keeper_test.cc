@@ -190,6 +190,21 @@ TEST_F(SettleKeeperTest, ADestinationThatMayHaveRunKeepsTheSourceStopped) {
   EXPECT_FALSE(world_.SourceRuns());
 }
 
+// It was paused when vufd looked first, and ran before the source was seen to be done.
+TEST_F(SettleKeeperTest, ADestinationThatRanDuringTheRestartKeepsTheSourceStopped) {
+  Migrate();
+  world_.qemu.Before(kSource, FakeCall::kQueryMigration, [this] {
+    if (world_.qemu.RunState(kSource) != "finish-migrate") return;
+    EXPECT_TRUE(source_->Do(Hypervisor::Act::kMigrateContinue, Soon()).ok());
+    EXPECT_TRUE(world_.qemu.ContByOther(kDestination).ok());
+    world_.qemu.StopByOther(kDestination);
+  });
+  RecordRunState();
+  EXPECT_EQ(RestartAt(v1::Migration::STATE_TRANSFERRING).state(), v1::Migration::STATE_INTERRUPTED);
+  EXPECT_FALSE(world_.SourceRuns());
+  EXPECT_TRUE(world_.qemu.Alive(kDestination)) << "it has the guest";
+}
+
 TEST_F(SettleKeeperTest, CommittedAndItsSourceIsGone) {
   Fence();
   world_.qemu.Die(kSource);

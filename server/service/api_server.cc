@@ -19,6 +19,7 @@
 #include "server/service/planning_service.h"
 #include "server/service/policy_service.h"
 #include "server/service/profile_service.h"
+#include "server/service/readiness.h"
 #include "server/service/refresher.h"
 #include "server/service/vm_service.h"
 
@@ -36,7 +37,8 @@ constexpr size_t kWriteQueue = 256;
 struct ApiServer::Objects {
   Objects(const Parts& parts, const Options& options)
       : parts(parts),
-        calls(parts.metrics, parts.gate, parts.audit),
+        calls(parts.metrics, parts.gate, parts.audit,
+              [this](const char* method) { return CheckReady(*this->parts.migrator, method); }),
         observer(parts.discovery, parts.registry, parts.clock),
         finder(parts.connector, parts.qemus, parts.registry, parts.migrator,
                options.monitor_timeout),
@@ -112,6 +114,7 @@ struct ApiServer::Objects {
   std::unique_ptr<UnixListener> unix_listener;
   int tls_port = 0;
   std::vector<std::string> service_names;
+  std::unique_ptr<Readiness> readiness;
   std::unique_ptr<Refresher> refresher;
   std::unique_ptr<BackEndWatcher> back_end_watcher;
 };
@@ -156,9 +159,13 @@ absl::StatusOr<std::unique_ptr<ApiServer>> ApiServer::Start(const Parts& parts,
       options.discovery_period);
   objects->back_end_watcher = std::make_unique<BackEndWatcher>(parts.processes, &objects->observer,
                                                                parts.registry, parts.metrics);
+  grpc::HealthCheckServiceInterface* const health = objects->server->GetHealthCheckService();
   for (const std::string& service : objects->service_names) {
-    objects->server->GetHealthCheckService()->SetServingStatus(service, true);
+    health->SetServingStatus(service, false);
   }
+  health->SetServingStatus(false);
+  objects->readiness =
+      std::make_unique<Readiness>(parts.migrator, [health] { health->SetServingStatus(true); });
   return std::unique_ptr<ApiServer>(new ApiServer(std::move(objects)));
 }
 
@@ -171,6 +178,7 @@ const std::vector<std::string>& ApiServer::services() const { return objects_->s
 int ApiServer::tls_port() const { return objects_->tls_port; }
 
 void ApiServer::BeginStop() {
+  if (objects_->readiness != nullptr) objects_->readiness->Stop();
   objects_->server->GetHealthCheckService()->SetServingStatus(false);
   objects_->watches.Stop();
 }
@@ -178,6 +186,7 @@ void ApiServer::BeginStop() {
 void ApiServer::Stop(absl::Time deadline) {
   if (objects_->server == nullptr) return;
   BeginStop();
+  objects_->readiness.reset();
   objects_->back_end_watcher.reset();
   objects_->refresher.reset();
   objects_->unix_listener->Stop();

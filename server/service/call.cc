@@ -66,8 +66,12 @@ absl::Time Calls::DeadlineOf(const grpc::ServerContextBase& context) {
   return std::min(absl::FromChrono(context.deadline()), now + kMaxDeadline);
 }
 
-Calls::Calls(Metrics* metrics, const Gate* gate, AuditLog* audit)
-    : metrics_(metrics), gate_(gate), audit_(audit), audit_pool_(kAuditThreads, kAuditQueue) {}
+Calls::Calls(Metrics* metrics, const Gate* gate, AuditLog* audit, MayRun may_run)
+    : metrics_(metrics),
+      gate_(gate),
+      audit_(audit),
+      audit_pool_(kAuditThreads, kAuditQueue),
+      may_run_(std::move(may_run)) {}
 
 void Calls::Ended(const std::string& method, const absl::Status& status, absl::Duration took) {
   metrics_->RpcDone(method, CodeName(status), took);
@@ -143,6 +147,10 @@ grpc::ServerUnaryReactor* Calls::Run(const std::shared_ptr<Call>& call, const ab
   grpc::ServerUnaryReactor* const reactor = call->reactor;
   if (!parsed.ok()) {
     FinishElsewhere(call, parsed);
+    return reactor;
+  }
+  if (absl::Status may_run = may_run_(call->method); !may_run.ok()) {
+    FinishElsewhere(call, may_run);
     return reactor;
   }
   const auto answer = [out, work = std::move(work)]() -> absl::Status {

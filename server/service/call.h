@@ -32,7 +32,9 @@ absl::StatusOr<grpc::ByteBuffer> SerializeMessage(const google::protobuf::Messag
 
 class Calls {
  public:
-  Calls(Metrics* metrics, const Gate* gate, AuditLog* audit);
+  // `may_run` is asked before every unary RPC, by method; an error is the answer.
+  using MayRun = std::function<absl::Status(const char* method)>;
+  Calls(Metrics* metrics, const Gate* gate, AuditLog* audit, MayRun may_run);
 
   // `handle` gets the time until which it may take. A null `pool`: it does not block and runs at
   // once.
@@ -97,6 +99,7 @@ class Calls {
   AuditLog* const audit_;
   // Writes what was refused, or done, on a thread that must not wait for the disk.
   WorkerPool audit_pool_;
+  const MayRun may_run_;
 };
 
 }  // namespace vuf

@@ -67,6 +67,7 @@ ApiWorld::ApiWorld(const Options& world) : metrics("test", absl::Now()) {
   HypervisorConnector* const connector = world.connector == nullptr ? &qemu : world.connector;
   const absl::Duration monitor_timeout = world.monitor_timeout;
   FillHost();
+  if (world.prepare) world.prepare(*this);
   auto opened = Registry::Open(&store, &clock, ShippedProfiles());
   EXPECT_TRUE(opened.ok()) << opened.status();
   registry = *std::move(opened);

@@ -2,6 +2,7 @@
 #ifndef VUFD_TESTS_COMPONENT_API_WORLD_H_
 #define VUFD_TESTS_COMPONENT_API_WORLD_H_
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -59,6 +60,8 @@ class ApiWorld {
     ClientLimits limits = {100000, 100000, 10000};
     // VMs may leave for other hosts and come in from them.
     PeerSide peers = {};
+    // Fills the store and the host before anything starts.
+    std::function<void(ApiWorld&)> prepare = {};
   };
   ApiWorld() : ApiWorld(Options()) {}
   explicit ApiWorld(const Options& options);
