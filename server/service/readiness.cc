@@ -15,8 +15,7 @@ constexpr absl::Duration kAskAgain = absl::Seconds(1);
 bool Changes(absl::string_view method) {
   const absl::string_view name = method.substr(method.find('/') + 1);
   for (const absl::string_view verb :
-       {"Create", "Update", "Delete", "Register", "Remove", "Cancel", "Upgrade",
-        "Reserve"}) {
+       {"Create", "Update", "Delete", "Register", "Remove", "Cancel", "Upgrade", "Reserve"}) {
     if (absl::StartsWith(name, verb)) return true;
   }
   return false;
