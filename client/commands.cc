@@ -17,6 +17,9 @@ const FlagSpec kModeFlag = {"mode", "MODES",
 const FlagSpec kDestinationFlag = {
     "to", "QMP_SOCKET", "QMP socket of the destination QEMU on this host (-S -incoming defer)",
     "@files"};
+const FlagSpec kHostFlag = {"host", "HOST:PORT",
+                            "the destination QEMU is on another host, whose vufd answers there; "
+                            "--to is a path on that host"};
 const FlagSpec kSharedRamFlag = {
     "shared-ram", nullptr,
     "memory is not copied: both QEMUs map the same file (memory-backend-file,share=on)"};
@@ -63,6 +66,12 @@ absl::Status SetDestination(const ParsedArgs& args, v1::Destination* destination
   if (sequential != !args.Get("state-file").empty()) {
     return UsageError("--sequential and --state-file=PATH go together");
   }
+  if (args.Has("host")) {
+    if (sequential) return UsageError("--host and --sequential do not go together");
+    destination->mutable_other_host()->set_agent(args.Get("host"));
+    destination->mutable_other_host()->set_qmp_socket(to);
+    return absl::OkStatus();
+  }
   if (!sequential) {
     destination->mutable_same_host()->set_qmp_socket(to);
     return absl::OkStatus();
@@ -99,9 +108,9 @@ std::string Invocation(const Context& context, const std::string& suffix) {
 const std::vector<Command>& Commands() {
   static const auto* const commands = [] {
     auto* all = new std::vector<Command>;
-    for (auto group :
-         {VmCommands, EndpointCommands, ProfileCommands, PolicyCommands, PlanningCommands,
-          EvaluateCommands, UpgradeCommands, MigrationCommands, OtherCommands, DecisionCommands}) {
+    for (auto group : {VmCommands, EndpointCommands, ProfileCommands, PolicyCommands,
+                       PlanningCommands, EvaluateCommands, UpgradeCommands, MigrationCommands,
+                       OtherCommands, DecisionCommands, PeerCommands}) {
       for (Command& command : group()) all->push_back(std::move(command));
     }
     return all;

@@ -22,11 +22,13 @@ std::vector<Command> MigrationCommands();
 std::vector<Command> UpgradeCommands();
 std::vector<Command> OtherCommands();
 std::vector<Command> DecisionCommands();
+std::vector<Command> PeerCommands();
 
 extern const FlagSpec kRequestIdFlag;
 extern const FlagSpec kEtagFlag;
 extern const FlagSpec kModeFlag;
 extern const FlagSpec kDestinationFlag;
+extern const FlagSpec kHostFlag;
 extern const FlagSpec kSharedRamFlag;
 extern const FlagSpec kSequentialFlag;
 extern const FlagSpec kStateFileFlag;

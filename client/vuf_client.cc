@@ -67,7 +67,8 @@ VufClient::VufClient(const std::shared_ptr<grpc::Channel>& channel, const Client
       migrations_(v1::MigrationService::NewStub(channel)),
       policies_(v1::MigrationPolicyService::NewStub(channel)),
       planning_(v1::PlanningService::NewStub(channel)),
-      decisions_(v1::DecisionService::NewStub(channel)) {}
+      decisions_(v1::DecisionService::NewStub(channel)),
+      peers_(v1::PeerService::NewStub(channel)) {}
 
 absl::StatusOr<bool> VufClient::IsServing() {
   using grpc::health::v1::Health;

@@ -19,6 +19,7 @@
 #include "vuf/v1/decision.grpc.pb.h"
 #include "vuf/v1/endpoint.grpc.pb.h"
 #include "vuf/v1/migration.grpc.pb.h"
+#include "vuf/v1/peer.grpc.pb.h"
 #include "vuf/v1/planning.grpc.pb.h"
 #include "vuf/v1/policy.grpc.pb.h"
 #include "vuf/v1/vm.grpc.pb.h"
@@ -113,6 +114,8 @@ class VufClient {
   absl::StatusOr<v1::DecisionRecord> GetDecision(const std::string& name);
   // As ListMigrations.
   absl::StatusOr<v1::ListDecisionsResponse> ListDecisions(const std::string& vm, int limit);
+  // What comes in from other hosts; at most `limit`, newest first.
+  absl::StatusOr<v1::ListReservationsResponse> ListReservations(int limit);
 
   // Follows a migration to its end and returns it as it ended, surviving lost connections.
   // CANCELLED after canceller->Cancel(); the migration itself is not touched by that.
@@ -135,6 +138,7 @@ class VufClient {
   const std::unique_ptr<v1::MigrationPolicyService::StubInterface> policies_;
   const std::unique_ptr<v1::PlanningService::StubInterface> planning_;
   const std::unique_ptr<v1::DecisionService::StubInterface> decisions_;
+  const std::unique_ptr<v1::PeerService::StubInterface> peers_;
 };
 
 // True only for a verdict that allows without contradicting itself: the reader's half of

@@ -8,6 +8,8 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "server/agent_security.h"
+#include "server/audit/audit_log.h"
 #include "server/base/clock.h"
 #include "server/config/config.h"
 #include "server/decisions/durable_log.h"
@@ -21,7 +23,9 @@
 #include "server/metrics/metrics.h"
 #include "server/migration/gather.h"
 #include "server/migration/guarded_connector.h"
+#include "server/migration/incoming.h"
 #include "server/migration/migrator.h"
+#include "server/peer/grpc_peer.h"
 #include "server/qmp/qmp_hypervisor.h"
 #include "server/registry/registry.h"
 #include "server/service/api_server.h"
@@ -52,8 +56,11 @@ class Agent {
   Agent();
   absl::Status OpenState(const Config& config, const Between& between);
   absl::Status OpenMigrator(const Config& config);
+  absl::Status OpenIncoming(const Config& config);
   absl::Status OpenDecisions(const Config& config);
+  absl::Status OpenAudit(const Config& config);
   absl::Status StartHttp(const std::string& address);
+  absl::Status StartApi(const Config& config);
 
   const SystemClock clock_;
   QmpConnector qmp_;
@@ -69,9 +76,15 @@ class Agent {
   std::unique_ptr<KeeperPort> between_keepers_;
   std::unique_ptr<Registry> registry_;
   std::unique_ptr<GuardedConnector> connector_;
+  std::unique_ptr<AgentSecurity> security_;
+  // Null: no migrations between hosts.
+  std::unique_ptr<GrpcPeer> peers_;
   std::unique_ptr<Gatherer> gatherer_;
   std::unique_ptr<DecisionLog> decisions_;
+  // Null: the same.
+  std::unique_ptr<Incoming> incoming_;
   std::unique_ptr<Migrator> migrator_;
+  std::unique_ptr<AuditLog> audit_;
   std::unique_ptr<ApiServer> api_;
   std::unique_ptr<HttpServer> http_;
 };

@@ -152,6 +152,11 @@ size_t Utf8CharacterLength(absl::string_view text) {
   return length;
 }
 
+std::string DestinationText(const v1::Destination& destination) {
+  if (!destination.has_other_host()) return MonitorOf(destination);
+  return absl::StrCat(destination.other_host().agent(), ":", destination.other_host().qmp_socket());
+}
+
 const std::string& MonitorOf(const v1::Destination& destination) {
   return destination.has_sequential() ? destination.sequential().qmp_socket()
                                       : destination.same_host().qmp_socket();

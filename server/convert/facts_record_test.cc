@@ -315,7 +315,8 @@ TEST(FactsRecordTest, NothingLostOfARequestOrAnEndpointReadsAsIfItWereThere) {
   lose_each([](auto& record) { return record.mutable_request(); });
   lose_each([](auto& record) { return record.mutable_request()->mutable_own_permits(0); });
   lose_each([](auto& record) { return record.mutable_endpoints(0); });
-  EXPECT_EQ(lost, 10 + 6 + 2 + 6);
+  lose_each([](auto& record) { return record.mutable_other_host(); });
+  EXPECT_EQ(lost, 11 + 6 + 2 + 6 + 4);
 }
 
 TEST(FactsRecordTest, EverySettingOfAPolicySurvives) {

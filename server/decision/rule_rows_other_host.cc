@@ -92,7 +92,7 @@ void OtherHostRows(RuleRows& rows) {
                     for (VmFacts* vm : {&Src(f), &Dst(f)}) vm->tls_creds.value = "tls0";
                     f.policy.value->other_host = f.policy.value->same_host;
                   },
-                  {"STATELESS_NEEDS_SAME_HOST"},
+                  {"STATELESS_NEEDS_SAME_HOST", "KEEPER_NEEDS_SAME_HOST"},
                   Mode::kStateless,
                   [] { return SafeKeeperFacts(); }});
   MachineRows(rows);

@@ -158,6 +158,12 @@ Ledger::Stop Ledger::StopRequested(const std::string& name) const {
   return entry.committing ? Stop::kNone : entry.stop;
 }
 
+bool Ledger::Claimed(const std::string& name) const {
+  MutexLock lock(&mu_);
+  const auto it = entries_.find(name);
+  return it != entries_.end() && it->second.committing;
+}
+
 bool Ledger::ClaimCommit(const std::string& name) {
   MutexLock lock(&mu_);
   Entry& entry = entries_.at(name);

@@ -11,6 +11,7 @@
 #include "server/base/mutex.h"
 #include "server/migration/ledger.h"
 #include "server/migration/run.h"
+#include "server/migration/run_remote.h"
 #include "server/migration/saved_guests.h"
 #include "server/migration/sequential_load.h"
 #include "server/migration/settle.h"
@@ -36,7 +37,9 @@ class MigratorImpl : public Migrator {
                options.default_timeout,
                options.keepers,
                &saved_guests_,
-               options.decisions} {}
+               options.decisions,
+               options.peers.port,
+               options.peers.own_address} {}
   ~MigratorImpl() override { MigratorImpl::Shutdown(); }
 
   absl::Status Start() {
@@ -73,6 +76,8 @@ class MigratorImpl : public Migrator {
     if (!Settled()) return NotSettled();
     return ledger_.Cancel(name);
   }
+  v1::MigrationOutcome OutcomeOf(const std::string& name,
+                                 const std::string& reservation) const override;
   std::string RunningMigrationOf(const std::string& vm) const override {
     return ledger_.RunningOf(vm);
   }
@@ -144,6 +149,29 @@ absl::StatusOr<v1::Migration> MigratorImpl::Create(v1::Migration migration, cons
   return added->migration;
 }
 
+v1::MigrationOutcome MigratorImpl::OutcomeOf(const std::string& name,
+                                             const std::string& reservation) const {
+  const absl::StatusOr<v1::Migration> migration = ledger_.Get(name);
+  // It is written down before anything is reserved for it.
+  if (!migration.ok()) return v1::MIGRATION_OUTCOME_ABORTED;
+  switch (migration->state()) {
+    case v1::Migration::STATE_COMMITTED:
+      // Read from the store, it does not count before the source was seen stopped (ResumeRemote).
+      if (!ledger_.Claimed(name)) return v1::MIGRATION_OUTCOME_UNDECIDED;
+      [[fallthrough]];
+    case v1::Migration::STATE_SUCCEEDED:
+      // Of another one of the same name, before this agent's state was lost.
+      return migration->reservation() == reservation ? v1::MIGRATION_OUTCOME_COMMITTED
+                                                     : v1::MIGRATION_OUTCOME_ABORTED;
+    case v1::Migration::STATE_REFUSED:
+    case v1::Migration::STATE_FAILED:
+    case v1::Migration::STATE_CANCELLED:
+      return v1::MIGRATION_OUTCOME_ABORTED;
+    default:
+      return v1::MIGRATION_OUTCOME_UNDECIDED;
+  }
+}
+
 absl::Status MigratorImpl::CheckSaved(const v1::Migration& migration) const {
   const std::optional<record::v1::SavedGuest> guest = saved_guests_.Get(migration.vm());
   const std::string& file = migration.destination().sequential().state_file();
@@ -166,6 +194,7 @@ absl::Status MigratorImpl::CheckSaved(const v1::Migration& migration) const {
 
 // With a guest in a file there is no source: the migration goes on from there.
 void MigratorImpl::Go(const v1::Migration& migration, const std::string& source_socket) {
+  if (IsCommittedElsewhere(migration)) return ResumeRemote(parts_, migration);
   std::optional<record::v1::SavedGuest> guest = saved_guests_.Get(migration.vm());
   if (guest.has_value() &&
       guest->state_file() != migration.destination().sequential().state_file()) {

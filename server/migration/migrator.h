@@ -49,6 +49,7 @@
 #include "server/registry/request_key.h"
 #include "server/store/store.h"
 #include "vuf/v1/migration.pb.h"
+#include "vuf/v1/peer.pb.h"
 
 namespace vuf {
 
@@ -69,6 +70,8 @@ class Migrator {
     KeeperPort* keepers = nullptr;
     // Where every decision is written down. Null: every migration fails before anything is touched.
     DecisionLog* decisions = nullptr;
+    // The way to other hosts, as the gatherer has it.
+    PeerSide peers;
   };
   // Told about every change of state (for metrics and the log); must not block.
   using Observer = std::function<void(const v1::Migration&)>;
@@ -96,6 +99,10 @@ class Migrator {
   // Newest first.
   virtual std::vector<v1::Migration> List() const = 0;
   virtual absl::StatusOr<v1::Migration> Cancel(const std::string& name) = 0;
+  // What a destination on another host is told that asks for the outcome of the migration it holds
+  // `reservation` for.
+  virtual v1::MigrationOutcome OutcomeOf(const std::string& name,
+                                         const std::string& reservation) const = 0;
   // Name of the running migration of a VM, or "".
   virtual std::string RunningMigrationOf(const std::string& vm) const = 0;
   // How many running migrations have a place under each limit.

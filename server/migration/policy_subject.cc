@@ -15,12 +15,11 @@ Labels LabelsOf(const google::protobuf::Map<std::string, std::string>& labels) {
 // A policy subject points to labels; this keeps them.
 class Subject {
  public:
-  Subject(const Registry::Snapshot& registry, const std::string& vm, const VmFacts& facts) {
+  // Null `vm_labels`: none are known.
+  Subject(const Registry::Snapshot& registry, const std::string& vm,
+          const google::protobuf::Map<std::string, std::string>* vm_labels, const VmFacts& facts) {
     subject_.vm = vm;
-    const auto record = registry.vms.find(vm);
-    if (record != registry.vms.end()) {
-      subject_.vm_labels = &labels_.emplace_back(LabelsOf(record->second.labels()));
-    }
+    if (vm_labels != nullptr) subject_.vm_labels = &labels_.emplace_back(LabelsOf(*vm_labels));
     if (!facts.devices.known()) return;
     for (const FsDeviceFacts& device : *facts.devices.value) {
       subject_.devices.push_back({device.subject(), EndpointLabels(registry, device),
@@ -43,6 +42,12 @@ class Subject {
   PolicySubject subject_;
 };
 
+void Select(const Registry::Snapshot& registry, const Subject& subject, absl::Time now,
+            Facts& facts) {
+  facts.policy = Known(registry.policy_set->Select(subject.get(), now), Source::kRegistry, now);
+  facts.shadow_policy = registry.policy_set->SelectShadow(subject.get(), now);
+}
+
 }  // namespace
 
 std::string SocketPathOf(const FsDeviceFacts& device) {
@@ -52,9 +57,19 @@ std::string SocketPathOf(const FsDeviceFacts& device) {
 
 void AddPolicies(const Registry::Snapshot& registry, const std::string& vm, absl::Time now,
                  Facts& facts) {
-  const Subject subject(registry, vm, facts.source);
-  facts.policy = Known(registry.policy_set->Select(subject.get(), now), Source::kRegistry, now);
-  facts.shadow_policy = registry.policy_set->SelectShadow(subject.get(), now);
+  const auto record = registry.vms.find(vm);
+  const Subject subject(registry, vm,
+                        record == registry.vms.end() ? nullptr : &record->second.labels(),
+                        facts.source);
+  Select(registry, subject, now, facts);
+}
+
+void AddIncomingPolicies(const Registry::Snapshot& registry, const v1::IncomingMigration& incoming,
+                         absl::Time now, Facts& facts) {
+  const VmFacts none;
+  const Subject subject(registry, incoming.vm(), &incoming.labels(),
+                        facts.destination.has_value() ? *facts.destination : none);
+  Select(registry, subject, now, facts);
 }
 
 }  // namespace vuf

@@ -43,6 +43,8 @@ struct ReturnOptions {
   // What keepers say while QEMU is still at it is out of date by then.
   std::function<bool()> never_ran;
   absl::Time limit;
+  // With a null `destination`: the run state in which one elsewhere ran the guest, "" for none.
+  std::function<std::string()> destination_ran;
   // Called before a source that has completed is resumed. Words ("" is none): it stays stopped, for
   // this reason.
   std::function<std::string()> before_resume;

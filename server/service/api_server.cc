@@ -1,19 +1,21 @@
 #include "server/service/api_server.h"
 
-#include <sys/stat.h>
-
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "grpcpp/ext/proto_server_reflection_plugin.h"
 #include "grpcpp/health_check_service_interface.h"
 #include "grpcpp/server_builder.h"
+#include "server/security/door.h"
+#include "server/security/unix_listener.h"
 #include "server/service/back_end_watcher.h"
 #include "server/service/decision_service.h"
 #include "server/service/deps.h"
 #include "server/service/endpoint_service.h"
 #include "server/service/listen_socket.h"
 #include "server/service/migration_service.h"
+#include "server/service/peer_service.h"
 #include "server/service/planning_service.h"
 #include "server/service/policy_service.h"
 #include "server/service/profile_service.h"
@@ -24,17 +26,20 @@
 namespace vuf {
 namespace {
 
-constexpr int kMaxRequestBytes = 1 << 20;
 constexpr size_t kMonitorThreads = 16;
 constexpr size_t kMonitorQueue = 128;
 constexpr size_t kWriteThreads = 8;
 constexpr size_t kWriteQueue = 256;
 
 // Services whose health is told beside the server's own ("").
-constexpr const char* kServices[] = {
-    "vuf.v1.VmService",        "vuf.v1.EndpointService",        "vuf.v1.BackEndProfileService",
-    "vuf.v1.MigrationService", "vuf.v1.MigrationPolicyService", "vuf.v1.PlanningService",
-    "vuf.v1.DecisionService"};
+constexpr const char* kServices[] = {"vuf.v1.VmService",
+                                     "vuf.v1.EndpointService",
+                                     "vuf.v1.BackEndProfileService",
+                                     "vuf.v1.MigrationService",
+                                     "vuf.v1.MigrationPolicyService",
+                                     "vuf.v1.PlanningService",
+                                     "vuf.v1.DecisionService",
+                                     "vuf.v1.PeerService"};
 
 }  // namespace
 
@@ -42,7 +47,7 @@ constexpr const char* kServices[] = {
 struct ApiServer::Objects {
   Objects(const Parts& parts, const Options& options)
       : parts(parts),
-        calls(parts.metrics,
+        calls(parts.metrics, parts.gate, parts.audit,
               [this](const char* method) { return CheckReady(*this->parts.migrator, method); }),
         observer(parts.discovery, parts.registry, parts.clock),
         finder(parts.connector, parts.qemus, parts.registry, parts.migrator,
@@ -58,7 +63,8 @@ struct ApiServer::Objects {
         migrations(Deps(options)),
         policies(Deps(options)),
         planning(Deps(options)),
-        decisions(Deps(options)) {}
+        decisions(Deps(options)),
+        peers(Deps(options)) {}
 
   ~Objects() {
     parts.registry->Unsubscribe(registry_subscription);
@@ -81,7 +87,12 @@ struct ApiServer::Objects {
             &write_pool,
             options.qmp_socket_globs,
             options.monitor_timeout,
-            parts.decisions};
+            parts.decisions,
+            parts.incoming};
+  }
+
+  std::vector<grpc::Service*> Services() {
+    return {&vms, &endpoints, &profiles, &migrations, &policies, &planning, &decisions, &peers};
   }
 
   const Parts parts;
@@ -100,39 +111,47 @@ struct ApiServer::Objects {
   PolicyServiceShell policies;
   PlanningServiceShell planning;
   DecisionServiceShell decisions;
+  PeerServiceShell peers;
   std::unique_ptr<grpc::Server> server;
+  std::unique_ptr<UnixListener> unix_listener;
+  int tls_port = 0;
   std::unique_ptr<Readiness> readiness;
   std::unique_ptr<Refresher> refresher;
   std::unique_ptr<BackEndWatcher> back_end_watcher;
 };
 
-absl::StatusOr<std::unique_ptr<ApiServer>> ApiServer::Start(const Parts& parts,
-                                                            const Options& options) {
-  const absl::Status prepared = PrepareListenSocket(options.listen_socket);
-  if (!prepared.ok()) return prepared;
-  auto objects = std::make_unique<Objects>(parts, options);
+absl::Status ApiServer::Listen(Objects& objects, const Options& options) {
+  if (absl::Status prepared = PrepareListenSocket(options.listen_socket); !prepared.ok()) {
+    return prepared;
+  }
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
-  builder.SetMaxReceiveMessageSize(kMaxRequestBytes);
-  int port = 0;
-  builder.AddListeningPort(absl::StrCat("unix:", options.listen_socket),
-                           grpc::InsecureServerCredentials(), &port);
-  builder.RegisterService(&objects->vms);
-  builder.RegisterService(&objects->endpoints);
-  builder.RegisterService(&objects->profiles);
-  builder.RegisterService(&objects->migrations);
-  builder.RegisterService(&objects->policies);
-  builder.RegisterService(&objects->planning);
-  builder.RegisterService(&objects->decisions);
-  // chmod afterwards would leave a moment in which anybody may connect.
-  const mode_t mask = umask(0117);
-  objects->server = builder.BuildAndStart();
-  umask(mask);
-  if (objects->server == nullptr || port == 0) {
-    return absl::UnavailableError(
-        absl::StrCat("listen_socket: cannot listen on \"", options.listen_socket, "\""));
+  builder.SetMaxReceiveMessageSize(options.max_request_bytes);
+  // Otherwise a second agent would share the port instead of being told.
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  absl::StatusOr<std::unique_ptr<UnixListener>> listener =
+      UnixListener::Listen(options.listen_socket, objects.parts.gate, builder);
+  if (!listener.ok()) return listener.status();
+  if (objects.parts.tls != nullptr) {
+    builder.AddListeningPort(options.tls_address, TlsDoor(objects.parts.tls, objects.parts.gate),
+                             &objects.tls_port);
   }
+  for (grpc::Service* const service : objects.Services()) builder.RegisterService(service);
+  objects.server = builder.BuildAndStart();
+  if (objects.server == nullptr) {
+    return absl::UnavailableError(
+        absl::StrCat("tls.listen_address: cannot listen on \"", options.tls_address, "\""));
+  }
+  objects.unix_listener = *std::move(listener);
+  objects.unix_listener->Start();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<ApiServer>> ApiServer::Start(const Parts& parts,
+                                                            const Options& options) {
+  auto objects = std::make_unique<Objects>(parts, options);
+  if (absl::Status listening = Listen(*objects, options); !listening.ok()) return listening;
   objects->refresher = std::make_unique<Refresher>(
       &objects->finder, &objects->observer, parts.registry, parts.metrics, options.qmp_socket_globs,
       options.discovery_period);
@@ -150,6 +169,8 @@ ApiServer::ApiServer(std::unique_ptr<Objects> objects) : objects_(std::move(obje
 
 ApiServer::~ApiServer() { Stop(absl::Now()); }
 
+int ApiServer::tls_port() const { return objects_->tls_port; }
+
 void ApiServer::BeginStop() {
   if (objects_->readiness != nullptr) objects_->readiness->Stop();
   objects_->server->GetHealthCheckService()->SetServingStatus(false);
@@ -162,6 +183,7 @@ void ApiServer::Stop(absl::Time deadline) {
   objects_->readiness.reset();
   objects_->back_end_watcher.reset();
   objects_->refresher.reset();
+  objects_->unix_listener->Stop();
   objects_->server->Shutdown(absl::ToChronoTime(deadline));
   objects_->server->Wait();
   objects_->server.reset();

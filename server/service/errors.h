@@ -10,8 +10,6 @@
 
 namespace vuf {
 
-// When to ask again, as a google.rpc.RetryInfo that ToGrpc sends along.
-void AddRetryInfo(absl::Duration delay, absl::Status& status);
 // The codes have the same numbers. The message is made valid UTF-8 and cut to what fits in gRPC's
 // trailers (8 KiB by default, up to three bytes for one).
 grpc::Status ToGrpc(const absl::Status& status);

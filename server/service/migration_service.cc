@@ -65,6 +65,9 @@ absl::StatusOr<v1::EvaluateMigrationResponse> MigrationServiceShell::Evaluate(
   if (request.destination().has_same_host()) {
     gather.destination_socket = request.destination().same_host().qmp_socket();
   }
+  if (request.destination().has_other_host()) {
+    gather.other_host = request.destination().other_host();
+  }
   gather.request = ModelRequest(request);
   gather.running_migration = deps_.migrator->RunningMigrationOf(vm->name());
   Facts facts = deps_.gatherer->Gather(gather, deadline).facts;
@@ -189,16 +192,15 @@ grpc::ServerUnaryReactor* MigrationServiceShell::CancelMigration(
 }
 
 grpc::ServerWriteReactor<grpc::ByteBuffer>* MigrationServiceShell::WatchMigration(
-    grpc::CallbackServerContext* /*context*/, const grpc::ByteBuffer* in) {
-  v1::WatchMigrationRequest request;
-  absl::Status status = ParseMessage(*in, &request);
-  if (status.ok()) status = CheckName("name", "migrations", request.name());
-  return deps_.watches->Watch(
-      "MigrationService/WatchMigration",
-      status.ok() ? FollowMigration(deps_.migrator, request.name(), request.after_revision())
-                  : [status] {
-                      return WatchStep{std::nullopt, status};
-                    });
+    grpc::CallbackServerContext* context, const grpc::ByteBuffer* in) {
+  return deps_.watches->Watch(*context, "MigrationService/WatchMigration", [this, in] {
+    v1::WatchMigrationRequest request;
+    absl::Status status = ParseMessage(*in, &request);
+    if (status.ok()) status = CheckName("name", "migrations", request.name());
+    return status.ok()
+               ? FollowMigration(deps_.migrator, request.name(), request.after_revision())
+               : EndsWith(status);
+  });
 }
 
 }  // namespace vuf

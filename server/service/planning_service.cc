@@ -197,11 +197,13 @@ EvacuationStep JudgeOne(const ServiceDeps& deps, const v1::EvaluateMigrationRequ
 }  // namespace
 
 grpc::ServerWriteReactor<grpc::ByteBuffer>* PlanningServiceShell::BatchEvaluate(
-    grpc::CallbackServerContext* /*context*/, const grpc::ByteBuffer* in) {
-  const auto feed = std::make_shared<BatchFeed>([hub = deps_.watches] { hub->Notify(); });
-  const absl::Status started = StartBatch(deps_, *in, feed);
-  if (!started.ok()) feed->End(started);
-  return deps_.watches->Watch("PlanningService/BatchEvaluate", BatchFeed::Reader(feed));
+    grpc::CallbackServerContext* context, const grpc::ByteBuffer* in) {
+  return deps_.watches->Watch(*context, "PlanningService/BatchEvaluate", [this, in] {
+    const auto feed = std::make_shared<BatchFeed>([hub = deps_.watches] { hub->Notify(); });
+    const absl::Status started = StartBatch(deps_, *in, feed);
+    if (!started.ok()) feed->End(started);
+    return BatchFeed::Reader(feed);
+  });
 }
 
 absl::StatusOr<v1::PlanEvacuationResponse> PlanningServiceShell::Plan(

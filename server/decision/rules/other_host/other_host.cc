@@ -30,6 +30,15 @@ void CheckStateless(const World& world, Report& report) {
   }
 }
 
+void CheckKeeper(const World& world, Report& report) {
+  if (!world.facts().other_host.has_value()) return;
+  for (const DeviceView& device : world.devices()) {
+    const auto kind = report.Need(device, fact::kKind);
+    if (!kind || *kind != BackEndKind::kKeeper) continue;
+    report.Add(device.subject(), "The device is behind a vuf-keeper.", {kind.Cite()});
+  }
+}
+
 void CheckSharedRam(const World& world, Report& report) {
   if (!world.facts().other_host.has_value() || !world.facts().request.shared_ram) return;
   report.Add({Side::kNone, "request"}, "Memory was asked to be shared with another host.");
@@ -75,6 +84,16 @@ VUFD_RULE(STATELESS_NEEDS_SAME_HOST) = {
         "host. A permit for this host is none for another.",
     .remedy = "Permit the stateful mode, or name a destination on this host.",
     .check = CheckStateless,
+};
+
+VUFD_RULE(KEEPER_NEEDS_SAME_HOST) = {
+    .hazards = "6",
+    .side = "either",
+    .cause =
+        "A keeper hands its session over under a permit that vufd arms at both ends of one host; "
+        "vufd arms none on another.",
+    .remedy = "Migrate on this host, or run the VM without a keeper.",
+    .check = CheckKeeper,
 };
 
 VUFD_RULE(SHARED_RAM_NEEDS_SAME_HOST) = {
