@@ -70,8 +70,8 @@ Calls::Calls(Metrics* metrics, const Gate* gate, AuditLog* audit, MayRun may_run
     : metrics_(metrics),
       gate_(gate),
       audit_(audit),
-      audit_pool_(kAuditThreads, kAuditQueue),
-      may_run_(std::move(may_run)) {}
+      may_run_(std::move(may_run)),
+      audit_pool_(kAuditThreads, kAuditQueue) {}
 
 void Calls::Ended(const std::string& method, const absl::Status& status, absl::Duration took) {
   metrics_->RpcDone(method, CodeName(status), took);
@@ -145,11 +145,8 @@ grpc::ServerUnaryReactor* Calls::Run(const std::shared_ptr<Call>& call, const ab
                                      absl::Time deadline, grpc::ByteBuffer* out,
                                      std::function<absl::StatusOr<grpc::ByteBuffer>()> work) {
   grpc::ServerUnaryReactor* const reactor = call->reactor;
-  if (!parsed.ok()) {
-    FinishElsewhere(call, parsed);
-    return reactor;
-  }
-  if (absl::Status may_run = may_run_(call->method); !may_run.ok()) {
+  const absl::Status may_run = parsed.ok() ? may_run_(call->method) : parsed;
+  if (!may_run.ok()) {
     FinishElsewhere(call, may_run);
     return reactor;
   }

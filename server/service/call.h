@@ -98,9 +98,9 @@ class Calls {
   Metrics* const metrics_;
   const Gate* const gate_;
   AuditLog* const audit_;
+  const MayRun may_run_;
   // Writes what was refused, or done, on a thread that must not wait for the disk.
   WorkerPool audit_pool_;
-  const MayRun may_run_;
 };
 
 }  // namespace vuf

@@ -3,28 +3,28 @@
 #include <utility>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "server/base/log.h"
 #include "server/security/detail.h"
+#include "server/security/methods.h"
 
 namespace vuf {
 namespace {
 
 constexpr absl::Duration kAskAgain = absl::Seconds(1);
 
-// As the API names its methods.
-bool Changes(absl::string_view method) {
-  const absl::string_view name = method.substr(method.find('/') + 1);
-  for (const absl::string_view verb :
-       {"Create", "Update", "Delete", "Register", "Remove", "Cancel", "Upgrade", "Reserve"}) {
-    if (absl::StartsWith(name, verb)) return true;
-  }
-  return false;
+// What another host's agent says of a migration that is under way is heard: both may be settling,
+// and each needs the other's word for it. A new one may not come in.
+bool Waits(absl::string_view method) {
+  const MethodRule* const rule = FindMethodRule(absl::StrCat("vuf.v1.", method));
+  if (rule == nullptr || !rule->changes) return false;
+  return !absl::StartsWith(method, "PeerService/") || method == "PeerService/Reserve";
 }
 
 }  // namespace
 
 absl::Status CheckReady(const Migrator& migrator, absl::string_view method) {
-  if (!Changes(method) || migrator.Settled()) return absl::OkStatus();
+  if (migrator.Settled() || !Waits(method)) return absl::OkStatus();
   return WithRetry(
       absl::UnavailableError(
           "RECONCILING: vufd has just started and settles the migrations that were under way when "

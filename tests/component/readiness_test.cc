@@ -1,4 +1,5 @@
 // What a vufd that has just started answers while migrations of the run before are being settled.
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -58,13 +59,18 @@ class ReadinessTest : public ::testing::Test {
  protected:
   // One of the QEMUs is silent until it is let go.
   ReadinessTest()
-      : world_(WithWhatWasLeft([this](ApiWorld& world) {
+      : world_(Options([this](ApiWorld& world) {
           LeaveBehind(world);
           world.qemu.Before(Monitor(7), FakeCall::kConnect,
                             [this] { let_go_.WaitForNotification(); });
         })) {}
   ~ReadinessTest() override { LetGo(); }
 
+  static ApiWorld::Options Options(const std::function<void(ApiWorld&)>& prepare) {
+    ApiWorld::Options options;
+    options.prepare = prepare;
+    return options;
+  }
   void LetGo() {
     if (!let_go_.HasBeenNotified()) let_go_.Notify();
   }
@@ -99,12 +105,6 @@ class ReadinessTest : public ::testing::Test {
   }
 
   absl::Notification let_go_;
-  static ApiWorld::Options WithWhatWasLeft(std::function<void(ApiWorld&)> prepare) {
-    ApiWorld::Options options;
-    options.prepare = std::move(prepare);
-    return options;
-  }
-
   ApiWorld world_;
 };
 
