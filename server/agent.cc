@@ -125,11 +125,11 @@ absl::Status Agent::StartApi(const Config& config) {
   options.monitor_timeout = config.qmp_timeout;
   options.tls_address = config.tls.listen_address;
   options.max_request_bytes = static_cast<int>(config.limits.request_bytes);
-  absl::StatusOr<std::unique_ptr<ApiServer>> api = ApiServer::Start(
-      {registry_.get(), migrator_.get(), gatherer_.get(), connector_.get(), &discovery_,
-       &processes_, &qemus_, &metrics_, &clock_, decisions_.get(), security_->gate(), audit_.get(),
-       security_->tls()},
-      options);
+  absl::StatusOr<std::unique_ptr<ApiServer>> api =
+      ApiServer::Start({registry_.get(), migrator_.get(), gatherer_.get(), connector_.get(),
+                        &discovery_, &processes_, &qemus_, &metrics_, &clock_, decisions_.get(),
+                        security_->gate(), audit_.get(), security_->tls()},
+                       options);
   if (!api.ok()) return api.status();
   api_ = *std::move(api);
   return absl::OkStatus();

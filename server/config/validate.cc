@@ -70,10 +70,9 @@ class Validator {
     const size_t colon = value.rfind(':');
     const std::string host = colon == std::string::npos ? "" : value.substr(0, colon);
     const bool bracketed = host.size() > 2 && host.front() == '[' && host.back() == ']';
-    const bool good_host = bracketed ? host.find_first_not_of("[]0123456789abcdefABCDEF:.%") ==
-                                           std::string::npos
-                                     : !host.empty() && host.find_first_not_of(kHostCharacters) ==
-                                                            std::string::npos;
+    const bool good_host =
+        bracketed ? host.find_first_not_of("[]0123456789abcdefABCDEF:.%") == std::string::npos
+                  : !host.empty() && host.find_first_not_of(kHostCharacters) == std::string::npos;
     if (!good_host || !IsPort(value.substr(colon + 1))) {
       Quoted(field, value, "must be HOST:PORT with a port from 1 to 65535, e.g. 0.0.0.0:7473");
       return;

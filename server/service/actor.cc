@@ -17,9 +17,9 @@ std::string ActorOf(const grpc::ServerContextBase& context) {
   std::string actor = identity.known() ? identity.name() : "unknown";
   const auto agent = context.client_metadata().find("user-agent");
   if (agent != context.client_metadata().end()) {
-    absl::StrAppend(&actor, "; calls itself ",
-                    absl::string_view(agent->second.data(), agent->second.size())
-                        .substr(0, kMaxAgentBytes));
+    absl::StrAppend(
+        &actor, "; calls itself ",
+        absl::string_view(agent->second.data(), agent->second.size()).substr(0, kMaxAgentBytes));
   }
   return ValidUtf8(actor);
 }

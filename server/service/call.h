@@ -48,18 +48,19 @@ class Calls {
     if (parsed.ok() || call->audited) parsed.Update(ParseMessage(*in, request.get()));
     if (call->audited) Describe(*request, *call);
     const absl::Time deadline = DeadlineOf(*context);
-    return Run(call, parsed, deadline, out,
-               [request, deadline,
-                handle = std::move(handle)]() -> absl::StatusOr<grpc::ByteBuffer> {
-                 absl::StatusOr<Response> response = handle(*request, deadline);
-                 if (!response.ok()) return response.status();
-                 return SerializeMessage(*response);
-               });
+    return Run(
+        call, parsed, deadline, out,
+        [request, deadline, handle = std::move(handle)]() -> absl::StatusOr<grpc::ByteBuffer> {
+          absl::StatusOr<Response> response = handle(*request, deadline);
+          if (!response.ok()) return response.status();
+          return SerializeMessage(*response);
+        });
   }
 
-  // Whether a stream may begin: `method` is "EndpointService/WatchEndpoints". The ticket is held until
-  // it has ended.
-  Gate::Admission Admit(const grpc::CallbackServerContext& context, const std::string& method) const;
+  // Whether a stream may begin: `method` is "EndpointService/WatchEndpoints". The ticket is held
+  // until it has ended.
+  Gate::Admission Admit(const grpc::CallbackServerContext& context,
+                        const std::string& method) const;
   // Counts and logs an RPC that has ended; `took` is infinite for one that is not to be timed.
   void Ended(const std::string& method, const absl::Status& status, absl::Duration took);
 

@@ -194,9 +194,8 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* MigrationServiceShell::WatchMigratio
     v1::WatchMigrationRequest request;
     absl::Status status = ParseMessage(*in, &request);
     if (status.ok()) status = CheckName("name", "migrations", request.name());
-    return status.ok()
-               ? FollowMigration(deps_.migrator, request.name(), request.after_revision())
-               : EndsWith(status);
+    return status.ok() ? FollowMigration(deps_.migrator, request.name(), request.after_revision())
+                       : EndsWith(status);
   });
 }
 

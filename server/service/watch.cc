@@ -97,9 +97,9 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* WatchHub::Watch(
     const grpc::CallbackServerContext& context, const char* method,
     const std::function<WatchSource()>& begin) {
   Gate::Admission admission = calls_->Admit(context, method);
-  auto watcher = std::make_shared<WatchReactor>(
-      this, calls_, method, std::move(admission.ticket),
-      admission.status.ok() ? begin() : EndsWith(admission.status));
+  auto watcher =
+      std::make_shared<WatchReactor>(this, calls_, method, std::move(admission.ticket),
+                                     admission.status.ok() ? begin() : EndsWith(admission.status));
   absl::Status refusal;
   {
     MutexLock lock(&mu_);

@@ -70,7 +70,8 @@ TEST_F(DecisionApiTest, AVerdictNamesItsRecordWhichIsReadableAtOnceAndAgrees) {
     EXPECT_EQ(record.name(), verdict.decision_record());
     EXPECT_EQ(record.vm(), "vms/guest");
     EXPECT_EQ(record.trigger(), v1::DECISION_TRIGGER_EVALUATE_MIGRATION);
-    EXPECT_THAT(record.actor(), AllOf(StartsWith(absl::StrCat("uid:", getuid(), ";")), HasSubstr("calls itself grpc-c++/")));
+    EXPECT_THAT(record.actor(), AllOf(StartsWith(absl::StrCat("uid:", getuid(), ";")),
+                                      HasSubstr("calls itself grpc-c++/")));
     EXPECT_EQ(record.request().allowed_modes_size(), 1);
     EXPECT_EQ(record.verdict().SerializeAsString(), verdict.SerializeAsString());
     ExpectAgrees(record);
