@@ -28,8 +28,7 @@ absl::Status CheckUnixAddress(absl::string_view server) {
 
 absl::Status CheckTcpAddress(absl::string_view server) {
   const size_t colon = server.rfind(':');
-  const absl::string_view port =
-      colon == absl::string_view::npos ? "" : server.substr(colon + 1);
+  const absl::string_view port = colon == absl::string_view::npos ? "" : server.substr(colon + 1);
   if (colon != 0 && !port.empty() && !absl::StrContains(server, "/") &&
       port.find_first_not_of("0123456789") == absl::string_view::npos) {
     return absl::OkStatus();

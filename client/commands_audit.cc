@@ -36,8 +36,8 @@ google::protobuf::Struct AsStruct(const AuditRecord& record) {
 std::string AsText(const AuditRecord& record) {
   return absl::StrCat(
       absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", record.time, absl::UTCTimeZone()), "  ",
-      Printable(record.outcome), "  ", Printable(record.actor), "  ", Printable(record.method), "  ",
-      Printable(record.resource),
+      Printable(record.outcome), "  ", Printable(record.actor), "  ", Printable(record.method),
+      "  ", Printable(record.resource),
       record.request_id.empty() ? "" : absl::StrCat("  request ", Printable(record.request_id)),
       "\n");
 }
@@ -68,8 +68,7 @@ absl::StatusOr<int> List(Context& context) {
 
 absl::StatusOr<int> Verify(Context& context) {
   const std::string expected = context.args().Get("head");
-  const absl::StatusOr<AuditReport> report =
-      VerifyAudit(DirectoryOf(context.args()), expected);
+  const absl::StatusOr<AuditReport> report = VerifyAudit(DirectoryOf(context.args()), expected);
   if (!report.ok()) return report.status();
   std::vector<std::string> problems = report->problems;
   if (!expected.empty() && !report->has_expected) {

@@ -39,16 +39,16 @@ absl::StatusOr<std::unique_ptr<AgentSecurity>> AgentSecurity::Open(const Config&
   if (!roles.ok()) return roles.status();
   security->roles_ = *std::move(roles);
   if (!config.tls.listen_address.empty()) {
-    auto tls = TlsStore::Open({config.tls.certificate_file, config.tls.private_key_file,
-                               config.tls.client_ca_file},
-                              clock, TlsEvents(metrics));
+    auto tls = TlsStore::Open(
+        {config.tls.certificate_file, config.tls.private_key_file, config.tls.client_ca_file},
+        clock, TlsEvents(metrics));
     if (!tls.ok()) return tls.status();
     security->tls_ = *std::move(tls);
   }
-  security->limiter_ = std::make_unique<Limiter>(
-      ClientLimits{config.limits.requests_per_second, config.limits.burst,
-                   config.limits.requests_in_flight},
-      clock);
+  security->limiter_ =
+      std::make_unique<Limiter>(ClientLimits{config.limits.requests_per_second, config.limits.burst,
+                                             config.limits.requests_in_flight},
+                                clock);
   security->gate_ =
       std::make_unique<Gate>(security->roles_.get(), security->limiter_.get(),
                              [metrics](const char* reason) { metrics->CallRefused(reason); });

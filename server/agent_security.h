@@ -19,8 +19,8 @@ namespace vuf {
 
 class AgentSecurity {
  public:
-  // The error names the field, the file and what is wrong with it. `clock` and `metrics` must outlive
-  // the object.
+  // The error names the field, the file and what is wrong with it. `clock` and `metrics` must
+  // outlive the object.
   static absl::StatusOr<std::unique_ptr<AgentSecurity>> Open(const Config& config,
                                                              const Clock* clock, Metrics* metrics);
 

@@ -1,9 +1,11 @@
 // The form of the audit log: files of lines, each line bound to all before it.
 //
-// A line is HASH, a space, a JSON object and a newline. HASH is SHA-256 over the hash of the line before
-// and the object, in hexadecimal. Files are named audit-00000001.log and so on. The first line of a file
-// ("begin") repeats the last hash of the file before; the last line of a file that another one follows
-// says so ("next"): a line that is changed, missing or moved, and a file that is missing, are found.
+// A line is HASH, a space, a JSON object and a newline. HASH is SHA-256 over the hash of the line
+// before and the object, in hexadecimal. Files are named audit-00000001.log and so on. The first
+// line of a file
+// ("begin") repeats the last hash of the file before; the last line of a file that another one
+// follows says so ("next"): a line that is changed, missing or moved, and a file that is missing,
+// are found.
 #ifndef VUFD_SERVER_AUDIT_CHAIN_H_
 #define VUFD_SERVER_AUDIT_CHAIN_H_
 

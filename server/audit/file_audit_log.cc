@@ -27,8 +27,8 @@ FileAuditLog::~FileAuditLog() {
 absl::StatusOr<std::unique_ptr<FileAuditLog>> FileAuditLog::Open(Options options,
                                                                  const Clock* clock) {
   if (mkdir(options.directory.c_str(), 0700) != 0 && errno != EEXIST) {
-    return absl::UnavailableError(absl::StrCat("audit log: cannot make \"", options.directory,
-                                               "\": ", strerror(errno)));
+    return absl::UnavailableError(
+        absl::StrCat("audit log: cannot make \"", options.directory, "\": ", strerror(errno)));
   }
   std::unique_ptr<FileAuditLog> log(new FileAuditLog(std::move(options), clock));
   MutexLock lock(&log->mu_);
@@ -57,8 +57,8 @@ absl::Status FileAuditLog::Resume() {
 
 absl::StatusOr<bool> FileAuditLog::ResumeFile(uint64_t number) {
   if (absl::Status opened = OpenFile(number); !opened.ok()) return opened;
-  const AuditFileEnd end = ReadAuditFileEnd(absl::StrCat(options_.directory, "/",
-                                                         AuditFileName(number)));
+  const AuditFileEnd end =
+      ReadAuditFileEnd(absl::StrCat(options_.directory, "/", AuditFileName(number)));
   if (!end.good) return false;
   if (ftruncate(fd_, static_cast<off_t>(end.bytes)) != 0) return Failed("cut");
   begun_ = number;

@@ -28,8 +28,8 @@ class FileAuditLog : public AuditLog {
     std::function<void(const absl::Status&)> on_failure = [](const absl::Status&) {};
   };
 
-  // Goes on where the last file ends; what a crash left of an unacknowledged line is cut off. A last
-  // file whose end is damaged is left for `vufctl audit verify` to find, and a new one begun.
+  // Goes on where the last file ends; what a crash left of an unacknowledged line is cut off. A
+  // last file whose end is damaged is left for `vufctl audit verify` to find, and a new one begun.
   static absl::StatusOr<std::unique_ptr<FileAuditLog>> Open(Options options, const Clock* clock);
   ~FileAuditLog() override;
 

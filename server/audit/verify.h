@@ -1,4 +1,5 @@
-// Reading the audit log, and finding where it was tampered with. Needs nothing of vufd that writes it.
+// Reading the audit log, and finding where it was tampered with. Needs nothing of vufd that writes
+// it.
 #ifndef VUFD_SERVER_AUDIT_VERIFY_H_
 #define VUFD_SERVER_AUDIT_VERIFY_H_
 
@@ -29,8 +30,8 @@ struct AuditReport {
   static constexpr size_t kMaxProblems = 20;
 };
 
-// Reads everything. `on_line` gets every line that can be read, as it is. `expected` may be empty. A
-// last line without its newline is one that vufd is writing, or that a crash cut off: no problem.
+// Reads everything. `on_line` gets every line that can be read, as it is. `expected` may be empty.
+// A last line without its newline is one that vufd is writing, or that a crash cut off: no problem.
 // NOT_FOUND, PERMISSION_DENIED, FAILED_PRECONDITION: the directory or a file cannot be read.
 absl::StatusOr<AuditReport> VerifyAudit(
     const std::string& directory, const std::string& expected,

@@ -14,7 +14,8 @@ namespace vuf {
 // INVALID_ARGUMENT lists every error, each "line L:C: what".
 absl::Status ParseTextProto(absl::string_view text, google::protobuf::Message* message);
 
-// INVALID_ARGUMENT with one error per line, a broken file's not more than fit in a log; OK for none.
+// INVALID_ARGUMENT with one error per line, a broken file's not more than fit in a log; OK for
+// none.
 absl::Status ErrorsAsStatus(std::vector<std::string> errors);
 
 }  // namespace vuf

@@ -36,8 +36,8 @@ class DoorIdentity {
 std::shared_ptr<grpc::ServerCredentials> UnixDoor(std::shared_ptr<const DoorIdentity> identity,
                                                   const Gate* gate);
 
-// TLS 1.2 or later; the client must show a certificate of one of the CAs. Each handshake is made with
-// what `store` has then. `store` and `gate` must outlive the server.
+// TLS 1.2 or later; the client must show a certificate of one of the CAs. Each handshake is made
+// with what `store` has then. `store` and `gate` must outlive the server.
 std::shared_ptr<grpc::ServerCredentials> TlsDoor(const TlsStore* store, const Gate* gate);
 
 }  // namespace vuf

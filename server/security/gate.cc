@@ -11,10 +11,10 @@ namespace {
 
 absl::Status NoIdentity(absl::string_view method) {
   return WithReason(
-      absl::UnauthenticatedError(absl::StrCat(
-          "the caller of ", method,
-          " has no identity: its certificate needs a SPIFFE id or a DNS name as subject alternative "
-          "name; a common name is not one")),
+      absl::UnauthenticatedError(absl::StrCat("the caller of ", method,
+                                              " has no identity: its certificate needs a SPIFFE id "
+                                              "or a DNS name as subject alternative "
+                                              "name; a common name is not one")),
       "IDENTITY_REQUIRED", {{"method", std::string(method)}});
 }
 
@@ -28,9 +28,10 @@ absl::Status Gate::CheckRole(const Identity& identity, const MethodRule& rule) c
   if (has.Grants(rule.role)) return absl::OkStatus();
   const std::string& wanted = config::v1::Role_Name(rule.role);
   return WithReason(
-      absl::PermissionDeniedError(absl::StrCat(
-          "ROLE_REQUIRED: \"", identity.name(), "\" may not call ", rule.method, ": it needs ", wanted,
-          " and has ", has.Text(), "; bindings are in the roles_file of vufd's configuration")),
+      absl::PermissionDeniedError(
+          absl::StrCat("ROLE_REQUIRED: \"", identity.name(), "\" may not call ", rule.method,
+                       ": it needs ", wanted, " and has ", has.Text(),
+                       "; bindings are in the roles_file of vufd's configuration")),
       "ROLE_REQUIRED",
       {{"identity", identity.name()}, {"method", std::string(rule.method)}, {"role", wanted}});
 }

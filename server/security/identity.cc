@@ -54,7 +54,8 @@ Identity TlsIdentity(absl::string_view spiffe_id, const std::vector<std::string>
 
 Identity IdentityOf(const grpc::ServerContextBase& context) {
   Identity identity;
-  for (const grpc::string_ref& name : context.auth_context()->FindPropertyValues(kIdentityProperty)) {
+  for (const grpc::string_ref& name :
+       context.auth_context()->FindPropertyValues(kIdentityProperty)) {
     identity.names.emplace_back(name.data(), name.size());
   }
   return identity;

@@ -23,11 +23,13 @@ struct Identity {
 // A process at the other end of a unix socket: "uid:N", then "gid:N" for each of its groups.
 Identity UnixIdentity(uid_t uid, const std::vector<gid_t>& groups);
 
-// The holder of a certificate, by its subject alternative names: "spiffe://..." if there is one, else
-// "dns:NAME" for each. A common name is no identity; nor is a SPIFFE id that the standard forbids.
+// The holder of a certificate, by its subject alternative names: "spiffe://..." if there is one,
+// else "dns:NAME" for each. A common name is no identity; nor is a SPIFFE id that the standard
+// forbids.
 Identity TlsIdentity(absl::string_view spiffe_id, const std::vector<std::string>& dns_names);
 
-// Whether it is "spiffe://TRUST-DOMAIN/PATH" with the characters and segments that the standard allows.
+// Whether it is "spiffe://TRUST-DOMAIN/PATH" with the characters and segments that the standard
+// allows.
 bool IsSpiffeId(absl::string_view id);
 
 // The property of a connection that holds its names. Set by the door (door.h), read by IdentityOf.

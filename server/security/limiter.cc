@@ -12,9 +12,9 @@ namespace {
 constexpr absl::Duration kInFlightRetry = absl::Milliseconds(500);
 
 absl::Status TooMany(const std::string& client, absl::string_view what, absl::Duration retry) {
-  return WithRetry(absl::ResourceExhaustedError(
-                       absl::StrCat(client, " ", what, " (limits in vufd's configuration); try again in ",
-                                    absl::FormatDuration(retry))),
+  return WithRetry(absl::ResourceExhaustedError(absl::StrCat(
+                       client, " ", what, " (limits in vufd's configuration); try again in ",
+                       absl::FormatDuration(retry))),
                    retry);
 }
 
@@ -25,8 +25,8 @@ Limiter::Limiter(const ClientLimits& limits, const Clock* clock)
 
 void Limiter::Refill(Client& client, absl::Time now) const {
   const double seconds = std::max(0.0, absl::ToDoubleSeconds(now - client.counted_at));
-  client.tokens = std::min<double>(limits_.burst,
-                                   client.tokens + seconds * limits_.requests_per_second);
+  client.tokens =
+      std::min<double>(limits_.burst, client.tokens + seconds * limits_.requests_per_second);
   client.counted_at = now;
 }
 
@@ -37,8 +37,7 @@ Limiter::Client* Limiter::Find(Table& table, const std::string& name, absl::Time
     auto quietest = table.clients.end();
     for (auto it = table.clients.begin(); it != table.clients.end(); ++it) {
       if (it->second.in_flight > 0) continue;
-      if (quietest == table.clients.end() ||
-          it->second.counted_at < quietest->second.counted_at) {
+      if (quietest == table.clients.end() || it->second.counted_at < quietest->second.counted_at) {
         quietest = it;
       }
     }
@@ -63,10 +62,9 @@ absl::StatusOr<Limiter::Ticket> Limiter::Enter(const std::string& name, bool alw
                    kInFlightRetry);
   }
   if (!always && client->tokens < 1) {
-    const absl::Duration retry =
-        absl::Seconds((1 - client->tokens) / limits_.requests_per_second);
-    return TooMany(name, absl::StrCat("makes more than ", limits_.requests_per_second,
-                                      " calls a second"),
+    const absl::Duration retry = absl::Seconds((1 - client->tokens) / limits_.requests_per_second);
+    return TooMany(name,
+                   absl::StrCat("makes more than ", limits_.requests_per_second, " calls a second"),
                    absl::Ceil(retry, absl::Milliseconds(1)));
   }
   client->tokens = std::max(0.0, client->tokens - 1);

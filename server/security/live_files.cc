@@ -17,8 +17,8 @@ LiveFiles::Seen LiveFiles::Look() const {
   for (const File& file : files_) {
     absl::StatusOr<std::string> text = ReadFile(file.field, file.path, kMaxBytes + 1);
     if (text.ok() && text->size() > kMaxBytes) {
-      text = absl::FailedPreconditionError(absl::StrCat(
-          file.field, " \"", file.path, "\": larger than ", kMaxBytes, " bytes"));
+      text = absl::FailedPreconditionError(
+          absl::StrCat(file.field, " \"", file.path, "\": larger than ", kMaxBytes, " bytes"));
     }
     if (!text.ok()) {
       seen.error = text.status();

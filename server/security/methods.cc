@@ -5,13 +5,13 @@
 namespace vuf {
 namespace {
 
+using config::v1::Role;
 using config::v1::ROLE_EVALUATOR;
 using config::v1::ROLE_OPERATOR;
 using config::v1::ROLE_PEER;
 using config::v1::ROLE_POLICY_ADMIN;
 using config::v1::ROLE_UNSPECIFIED;
 using config::v1::ROLE_VIEWER;
-using config::v1::Role;
 
 constexpr MethodRule Open(absl::string_view method) {
   MethodRule rule{method};
@@ -47,7 +47,8 @@ const std::vector<MethodRule>& MethodRules() {
       Reads("vuf.v1.VmService/GetVm"),
       Reads("vuf.v1.VmService/ListVms"),
       Changes("vuf.v1.VmService/RemoveVm", ROLE_OPERATOR, "name"),
-      Reads("vuf.v1.VmService/DiscoverVms", ROLE_EVALUATOR),
+      // It registers what it finds.
+      Changes("vuf.v1.VmService/DiscoverVms", ROLE_OPERATOR, "socket_glob"),
 
       Changes("vuf.v1.EndpointService/CreateEndpoint", ROLE_OPERATOR, "endpoint_id"),
       Reads("vuf.v1.EndpointService/GetEndpoint"),

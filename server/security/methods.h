@@ -1,5 +1,5 @@
-// Every method of the API: who may call it, and whether the audit log has it. Whatever is not in this
-// table is refused to everybody; a test walks all linked services.
+// Every method of the API: who may call it, and whether the audit log has it. Whatever is not in
+// this table is refused to everybody; a test walks all linked services.
 #ifndef VUFD_SERVER_SECURITY_METHODS_H_
 #define VUFD_SERVER_SECURITY_METHODS_H_
 

@@ -16,9 +16,8 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> PeerChannels::To(const std::strin
   material_ = material;
   std::shared_ptr<grpc::Channel>& channel = channels_[agent];
   if (channel == nullptr) {
-    channel = grpc::CreateChannel(
-        agent, grpc::SslCredentials(
-                   {material->ca, material->private_key, material->certificate_chain}));
+    channel = grpc::CreateChannel(agent, grpc::SslCredentials({material->ca, material->private_key,
+                                                               material->certificate_chain}));
   }
   return channel;
 }

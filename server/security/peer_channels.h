@@ -22,9 +22,9 @@ class PeerChannels {
   // A null `store`: the agent has no certificate and cannot call others.
   explicit PeerChannels(const TlsStore* store) : store_(store) {}
 
-  // To "HOST:PORT", whose certificate must be of one of the CAs and for HOST. The same channel until
-  // the agent's certificate or the CAs are replaced; calls under way on an old one go on. Does not
-  // connect yet. FAILED_PRECONDITION without a store.
+  // To "HOST:PORT", whose certificate must be of one of the CAs and for HOST. The same channel
+  // until the agent's certificate or the CAs are replaced; calls under way on an old one go on.
+  // Does not connect yet. FAILED_PRECONDITION without a store.
   absl::StatusOr<std::shared_ptr<grpc::Channel>> To(const std::string& agent);
 
  private:

@@ -19,9 +19,10 @@ std::vector<LiveFiles::File> FilesOf(const std::string& path) {
 
 RoleStore::RoleStore(const std::string& path, LiveFiles::OnFailure refused)
     : path_(path),
-      files_(FilesOf(path),
-             [this](const std::vector<std::string>& contents) { return Take(contents); },
-             std::move(refused)),
+      files_(
+          FilesOf(path),
+          [this](const std::vector<std::string>& contents) { return Take(contents); },
+          std::move(refused)),
       current_(std::make_shared<const RoleBindings>()) {}
 
 absl::StatusOr<std::unique_ptr<RoleStore>> RoleStore::Open(const std::string& path,
@@ -37,12 +38,11 @@ std::shared_ptr<const RoleBindings> RoleStore::current() const {
 }
 
 absl::Status RoleStore::Take(const std::vector<std::string>& contents) {
-  absl::StatusOr<RoleBindings> bindings = contents.empty()
-                                              ? RoleBindings::Default(geteuid())
-                                              : RoleBindings::Parse(contents.front());
+  absl::StatusOr<RoleBindings> bindings =
+      contents.empty() ? RoleBindings::Default(geteuid()) : RoleBindings::Parse(contents.front());
   if (!bindings.ok()) {
-    return absl::Status(bindings.status().code(), absl::StrCat("roles_file \"", path_, "\":\n",
-                                                               bindings.status().message()));
+    return absl::Status(bindings.status().code(),
+                        absl::StrCat("roles_file \"", path_, "\":\n", bindings.status().message()));
   }
   auto taken = std::make_shared<const RoleBindings>(*std::move(bindings));
   MutexLock lock(&mu_);

@@ -63,10 +63,11 @@ bool IsIdentity(absl::string_view identity) {
 void CheckBinding(const config::v1::Binding& binding, int index, std::vector<std::string>* errors) {
   const std::string field = absl::StrCat("bindings[", index, "].");
   if (!IsIdentity(binding.identity())) {
-    errors->push_back(absl::StrCat(
-        field, "identity: \"", absl::CHexEscape(binding.identity().substr(0, 200)),
-        "\"; must be \"spiffe://TRUST-DOMAIN/PATH\", possibly ending in \"/*\", \"dns:NAME\" in lower "
-        "case, \"uid:N\" or \"gid:N\""));
+    errors->push_back(absl::StrCat(field, "identity: \"",
+                                   absl::CHexEscape(binding.identity().substr(0, 200)),
+                                   "\"; must be \"spiffe://TRUST-DOMAIN/PATH\", possibly ending in "
+                                   "\"/*\", \"dns:NAME\" in lower "
+                                   "case, \"uid:N\" or \"gid:N\""));
   }
   if (binding.roles().empty()) errors->push_back(absl::StrCat(field, "roles: at least one"));
   for (const int role : binding.roles()) {
@@ -99,7 +100,8 @@ absl::StatusOr<RoleBindings> RoleBindings::Parse(absl::string_view text) {
   if (absl::Status parsed = ParseTextProto(text, &message); !parsed.ok()) return parsed;
   std::vector<std::string> errors;
   if (message.bindings_size() > kMaxBindings) {
-    errors.push_back(absl::StrCat("bindings: ", message.bindings_size(), "; at most ", kMaxBindings));
+    errors.push_back(
+        absl::StrCat("bindings: ", message.bindings_size(), "; at most ", kMaxBindings));
   }
   RoleBindings bindings;
   for (int i = 0; i < message.bindings_size(); ++i) {

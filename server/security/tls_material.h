@@ -21,9 +21,9 @@ struct TlsMaterial {
   absl::Time not_after = absl::InfinitePast();
 };
 
-// Everything parses to its end, nothing of the chain is expired or not valid yet at `now`, the key is
-// the certificate's. FAILED_PRECONDITION names the field, as the configuration calls it, and says what
-// is wrong. The private key never appears in a message.
+// Everything parses to its end, nothing of the chain is expired or not valid yet at `now`, the key
+// is the certificate's. FAILED_PRECONDITION names the field, as the configuration calls it, and
+// says what is wrong. The private key never appears in a message.
 absl::StatusOr<TlsMaterial> CheckTlsMaterial(TlsMaterial material, absl::Time now);
 
 }  // namespace vuf

@@ -11,11 +11,12 @@ TlsStore::TlsStore(const TlsPaths& paths, const Clock* clock, Events events)
     : paths_(paths),
       clock_(clock),
       events_(std::move(events)),
-      files_({{"tls.certificate_file", paths.certificate_file},
-              {"tls.private_key_file", paths.private_key_file},
-              {"tls.client_ca_file", paths.client_ca_file}},
-             [this](const std::vector<std::string>& contents) { return Take(contents); },
-             events_.refused) {}
+      files_(
+          {{"tls.certificate_file", paths.certificate_file},
+           {"tls.private_key_file", paths.private_key_file},
+           {"tls.client_ca_file", paths.client_ca_file}},
+          [this](const std::vector<std::string>& contents) { return Take(contents); },
+          events_.refused) {}
 
 absl::StatusOr<std::unique_ptr<TlsStore>> TlsStore::Open(const TlsPaths& paths, const Clock* clock,
                                                          Events events) {

@@ -17,8 +17,8 @@ namespace vuf {
 
 class UnixListener {
  public:
-  // Identities (user and groups) that may have come since the start; others' connections are closed.
-  // A door is never given to somebody else: a late call must not be taken for another's.
+  // Identities (user and groups) that may have come since the start; others' connections are
+  // closed. A door is never given to somebody else: a late call must not be taken for another's.
   static constexpr size_t kMaxIdentities = 64;
 
   // Listens on `path`, mode 0660, where nothing may be; its doors become part of the server.
