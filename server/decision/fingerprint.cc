@@ -1,5 +1,6 @@
 #include "server/decision/fingerprint.h"
 
+#include <cstddef>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -8,6 +9,9 @@
 
 namespace vuf {
 namespace {
+
+// Bytes that a device usually comes to.
+constexpr size_t kUsualDevice = 512;
 
 // Takes bytes together.
 class Fields {
@@ -21,6 +25,7 @@ class Fields {
     if (evidence.known()) Add(ToText(*evidence.value));
   }
 
+  void Reserve(size_t size) { bytes_.reserve(size); }
   std::string Take() { return std::move(bytes_); }
 
  private:
@@ -82,6 +87,7 @@ std::string OfVm(const VmView& vm) {
 
 std::string OfDevices(absl::Span<const DeviceView> devices) {
   Fields fields;
+  fields.Reserve(devices.size() * kUsualDevice);
   for (const DeviceView& device : devices) {
     fields.Add(SideName(device.vm.side));
     AddDevice(*device.facts, fields);

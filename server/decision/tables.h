@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "absl/strings/string_view.h"
 #include "server/model/version.h"
 
 namespace vuf {
@@ -56,7 +57,7 @@ enum class Drift {
   kHarmful,
 };
 struct OptionDrift {
-  const char* option;
+  absl::string_view option;
   Drift drift;
 };
 inline constexpr OptionDrift kOptionDrift[] = {
