@@ -11,7 +11,7 @@ BUILD_PACKAGES=(
 LINT_PACKAGES=(clang clang-format clang-tidy shellcheck npm)
 
 # What brings up the end-to-end test bed.
-BED_PACKAGES=(python3 gcc libc6-dev strace zstd patchelf)
+BED_PACKAGES=(python3 gcc libc6-dev strace zstd patchelf openssl iproute2)
 
 die() {
   printf '%s: %s\n' "${0##*/}" "$*" >&2
