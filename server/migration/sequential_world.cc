@@ -8,7 +8,7 @@
 namespace vuf {
 namespace {
 
-Verdict Judge(const Facts& facts) {
+Verdict AllowSequential(const Facts& facts) {
   Verdict verdict;
   verdict.fingerprint = "f1";
   verdict.evaluated_at = facts.now;
@@ -34,7 +34,7 @@ uint64_t InodeOf(const std::string& vm) { return vm == kSource ? kSourceInode : 
 SequentialWorld::SequentialWorld() {
   std::string name = ::testing::TempDir() + "/seqXXXXXX";
   state_file_ = absl::StrCat(mkdtemp(name.data()), "/guest");
-  options.evaluate = Judge;
+  options.evaluate = AllowSequential;
   keepers.Add({kKeeper, {300, 2000}, "instance 300"});
   keepers.ConnectFrontEnd(kKeeper, kSourceInode);
   (void)keepers.Start(kKeeper, kSourceInode);
