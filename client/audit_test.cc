@@ -87,7 +87,8 @@ TEST_F(AuditTest, NotedHeadMustBeThere) {
 }
 
 TEST_F(AuditTest, NoLogIsAnError) {
-  EXPECT_EQ(RunWords({"audit", "verify", "--directory=" + directory_.Path("none")}).code, kExitError);
+  EXPECT_EQ(RunWords({"audit", "verify", "--directory=" + directory_.Path("none")}).code,
+            kExitError);
 }
 
 TEST(AddressTest, NeedsACertificate) {

@@ -1,4 +1,5 @@
-// The roles file: never a crash, and whatever is accepted gives nobody a role whom it does not name.
+// The roles file: never a crash, and whatever is accepted gives nobody a role whom it does not
+// name.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>

@@ -24,7 +24,7 @@ struct work {
   int log, log_direct, unlinked, dir;
   uint32_t chain;
   int dir_seen;
-  bool was_quirk;  // the last listing
+  bool was_quirk;        // the last listing
   char* block;           // aligned, for direct reads
   char pattern[kBlock];  // content of the unlinked file
 };
