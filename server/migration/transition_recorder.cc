@@ -12,7 +12,7 @@ namespace {
 bool Allowed(const TransitionRecorder::Step& step) {
   const Transition* const known = FindTransition(step.from, step.to);
   if (known == nullptr) return false;
-  const unsigned at_start = Transition::kSettle | Transition::kLoad;
+  const unsigned at_start = Transition::kSettle | Transition::kLoad | Transition::kRemote;
   return (known->who & (step.left_behind ? at_start : ~unsigned{Transition::kSettle})) != 0;
 }
 

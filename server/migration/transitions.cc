@@ -11,6 +11,7 @@ const std::vector<Transition>& MigrationTransitions() {
   constexpr unsigned kRun = T::kRun;
   constexpr unsigned kLoad = T::kLoad;
   constexpr unsigned kSettle = T::kSettle;
+  constexpr unsigned kRemote = T::kRemote;
   constexpr T::Kept kWritten = T::Kept::kWritten;
   constexpr T::Kept kShown = T::Kept::kShown;
 #define MIGRATION_TRANSITION(from, to, who, kept, when) \

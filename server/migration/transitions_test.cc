@@ -329,7 +329,8 @@ TEST(TransitionsTest, EveryOneIsWalked) {
   }
   for (const Transition& one : MigrationTransitions()) {
     const bool settled = (one.who & Transition::kSettle) != 0;
-    const bool in_one_run = (one.who & ~unsigned{Transition::kSettle}) != 0;
+    // The tests of two hosts walk the rest.
+    const bool in_one_run = (one.who & ~unsigned{Transition::kSettle | Transition::kRemote}) != 0;
     EXPECT_EQ(walked.count({one.from, one.to, true}), settled ? 1u : 0u) << one.when;
     EXPECT_EQ(walked.count({one.from, one.to, false}), in_one_run ? 1u : 0u)
         << v1::Migration::State_Name(one.from) << " -> " << v1::Migration::State_Name(one.to);

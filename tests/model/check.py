@@ -150,7 +150,8 @@ def check_steps() -> list[str]:
     return wrong
 
 
-WHO = {"kCreate": "a caller", "kCancel": "a caller", "kRun": "the run", "kLoad": "the load", "kSettle": "the restart"}
+WHO = {"kCreate": "a caller", "kCancel": "a caller", "kRun": "the run", "kLoad": "the load", "kSettle": "the restart",
+       "kRemote": "the run to another host"}
 
 
 def markdown() -> str:
