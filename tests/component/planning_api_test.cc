@@ -77,8 +77,9 @@ TEST_F(PlanningApiTest, ABatchSaysWhatEvaluateMigrationSays) {
   v1::BatchEvaluateRequest request = BatchRequest();
   for (const std::string& socket : {world_.destination(), std::string("/run/vuf/nobody.qmp")}) {
     request.add_destinations()->mutable_same_host()->set_qmp_socket(socket);
-    request.add_destinations()->mutable_sequential();
-    request.add_destinations();
+    v1::SameHostSequential& later = *request.add_destinations()->mutable_sequential();
+    later.set_qmp_socket(socket);
+    later.set_state_file("/run/vuf/guest.state");
     request.add_destinations()->mutable_same_host()->set_qmp_socket(socket);
   }
   const grpc::Status status = Batch(request);
@@ -88,9 +89,7 @@ TEST_F(PlanningApiTest, ABatchSaysWhatEvaluateMigrationSays) {
     v1::EvaluateMigrationRequest one;
     one.set_vm("vms/guest");
     *one.mutable_allowed_modes() = request.allowed_modes();
-    if (request.destinations(i).target_case() != v1::Destination::TARGET_NOT_SET) {
-      *one.mutable_destination() = request.destinations(i);
-    }
+    *one.mutable_destination() = request.destinations(i);
     v1::EvaluateMigrationResponse response;
     ASSERT_TRUE(world_.migrations->EvaluateMigration(Context().get(), one, &response).ok());
     EXPECT_EQ(InShort(answers_[i].verdict()), InShort(response.verdict())) << i;
