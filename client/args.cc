@@ -201,6 +201,10 @@ absl::Status CheckPositional(const ParsedArgs& parsed) {
 const std::vector<FlagSpec>& GlobalFlags() {
   static const auto* const flags = new std::vector<FlagSpec>{
       {"server", "unix:PATH", "where vufd listens (default unix:/run/vufd/vufd.sock)"},
+      {"address", "HOST:PORT", "vufd on another host, by TLS (or VUFCTL_ADDRESS)"},
+      {"ca", "FILE", "with --address: CAs of vufd's certificate (or VUFCTL_CA)", "@files"},
+      {"certificate", "FILE", "with --address: your certificate (or VUFCTL_CERTIFICATE)", "@files"},
+      {"key", "FILE", "with --address: your private key (or VUFCTL_KEY)", "@files"},
       {"output", "FORMAT", "table, json, or (lists only) names; default table", "table json names"},
       {"timeout", "DURATION", "limit of each call to vufd, e.g. 10s (default 30s)"},
       {"help", nullptr, "show help for the command"},

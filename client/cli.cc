@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <cstdlib>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -29,6 +30,35 @@ int Report(const absl::Status& status, const Context* context, Terminal& termina
   return kExitError;
 }
 
+// The flag's value, else the environment's.
+std::string FlagOrEnvironment(const ParsedArgs& args, const char* flag, const char* variable) {
+  if (args.Has(flag)) return args.Get(flag);
+  const char* const value = std::getenv(variable);
+  return value == nullptr ? "" : value;
+}
+
+absl::Status SetServer(const ParsedArgs& args, ClientOptions* options) {
+  if (args.Has("server")) {
+    if (args.Has("address")) return UsageError("--server and --address are two places");
+    options->server = args.Get("server");
+    return absl::OkStatus();
+  }
+  const std::string address = FlagOrEnvironment(args, "address", "VUFCTL_ADDRESS");
+  if (address.empty()) return absl::OkStatus();
+  ClientTls tls;
+  tls.ca_file = FlagOrEnvironment(args, "ca", "VUFCTL_CA");
+  tls.certificate_file = FlagOrEnvironment(args, "certificate", "VUFCTL_CERTIFICATE");
+  tls.private_key_file = FlagOrEnvironment(args, "key", "VUFCTL_KEY");
+  if (tls.ca_file.empty() || tls.certificate_file.empty() || tls.private_key_file.empty()) {
+    return UsageError(absl::StrCat("--address=", address,
+                                   " needs --ca, --certificate and --key (or VUFCTL_CA, "
+                                   "VUFCTL_CERTIFICATE and VUFCTL_KEY)"));
+  }
+  options->server = address;
+  options->tls = std::move(tls);
+  return absl::OkStatus();
+}
+
 absl::StatusOr<int> RunCommand(Context& context) {
   absl::Status status = context.Init();
   if (!status.ok()) return status;
@@ -50,7 +80,7 @@ absl::Status Context::Init() {
   }
   options_.user_agent =
       absl::StrCat("vufctl/", kVersion, " (uid ", getuid(), ", pid ", getpid(), ")");
-  if (args_.Has("server")) options_.server = args_.Get("server");
+  if (absl::Status status = SetServer(args_, &options_); !status.ok()) return status;
   // `migrate` has a --timeout of its own, which says how long the migration may take.
   bool own_timeout = false;
   for (const FlagSpec& flag : args_.command->flags) {
@@ -62,7 +92,10 @@ absl::Status Context::Init() {
     options_.call_timeout = *timeout;
   }
   absl::StatusOr<std::unique_ptr<VufClient>> client = VufClient::Create(options_);
-  if (!client.ok()) return UsageError(absl::StrCat("--server: ", client.status().message()));
+  if (!client.ok()) {
+    return UsageError(absl::StrCat(options_.tls.has_value() ? "--address: " : "--server: ",
+                                   client.status().message()));
+  }
   client_ = *std::move(client);
   return absl::OkStatus();
 }

@@ -17,6 +17,9 @@ const FlagSpec kModeFlag = {"mode", "MODES",
 const FlagSpec kDestinationFlag = {
     "to", "QMP_SOCKET", "QMP socket of the destination QEMU on this host (-S -incoming defer)",
     "@files"};
+const FlagSpec kHostFlag = {"host", "HOST:PORT",
+                            "the destination QEMU is on another host, whose vufd answers there; "
+                            "--to is a path on that host"};
 const FlagSpec kSharedRamFlag = {
     "shared-ram", nullptr,
     "memory is not copied: both QEMUs map the same file (memory-backend-file,share=on)"};
@@ -63,6 +66,12 @@ absl::Status SetDestination(const ParsedArgs& args, v1::Destination* destination
   if (sequential != !args.Get("state-file").empty()) {
     return UsageError("--sequential and --state-file=PATH go together");
   }
+  if (args.Has("host")) {
+    if (sequential) return UsageError("--host and --sequential do not go together");
+    destination->mutable_other_host()->set_agent(args.Get("host"));
+    destination->mutable_other_host()->set_qmp_socket(to);
+    return absl::OkStatus();
+  }
   if (!sequential) {
     destination->mutable_same_host()->set_qmp_socket(to);
     return absl::OkStatus();
@@ -91,17 +100,24 @@ absl::StatusOr<int> PrintDone(Context& context, const absl::Status& status,
 }
 
 std::string Invocation(const Context& context, const std::string& suffix) {
-  const std::string& server = context.options().server;
-  return absl::StrCat(
-      "vufctl ", server == kDefaultServer ? "" : absl::StrCat("--server=", server, " "), suffix);
+  const ClientOptions& options = context.options();
+  std::string flags;
+  if (options.tls.has_value()) {
+    flags = absl::StrCat("--address=", options.server, " --ca=", options.tls->ca_file,
+                         " --certificate=", options.tls->certificate_file,
+                         " --key=", options.tls->private_key_file, " ");
+  } else if (options.server != kDefaultServer) {
+    flags = absl::StrCat("--server=", options.server, " ");
+  }
+  return absl::StrCat("vufctl ", flags, suffix);
 }
 
 const std::vector<Command>& Commands() {
   static const auto* const commands = [] {
     auto* all = new std::vector<Command>;
-    for (auto group :
-         {VmCommands, EndpointCommands, ProfileCommands, PolicyCommands, PlanningCommands,
-          EvaluateCommands, UpgradeCommands, MigrationCommands, OtherCommands, DecisionCommands}) {
+    for (auto group : {VmCommands, EndpointCommands, ProfileCommands, PolicyCommands,
+                       PlanningCommands, EvaluateCommands, UpgradeCommands, MigrationCommands,
+                       OtherCommands, DecisionCommands, AuditCommands, PeerCommands}) {
       for (Command& command : group()) all->push_back(std::move(command));
     }
     return all;

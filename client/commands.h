@@ -22,11 +22,14 @@ std::vector<Command> MigrationCommands();
 std::vector<Command> UpgradeCommands();
 std::vector<Command> OtherCommands();
 std::vector<Command> DecisionCommands();
+std::vector<Command> PeerCommands();
+std::vector<Command> AuditCommands();
 
 extern const FlagSpec kRequestIdFlag;
 extern const FlagSpec kEtagFlag;
 extern const FlagSpec kModeFlag;
 extern const FlagSpec kDestinationFlag;
+extern const FlagSpec kHostFlag;
 extern const FlagSpec kSharedRamFlag;
 extern const FlagSpec kSequentialFlag;
 extern const FlagSpec kStateFileFlag;
@@ -65,7 +68,7 @@ absl::StatusOr<int> PrintList(Context& context, const List& list, const Items& i
 absl::StatusOr<int> PrintDone(Context& context, const absl::Status& status,
                               const std::string& text);
 
-// "vufctl SUFFIX" with the --server that is in use: for a hint that can be pasted.
+// "vufctl SUFFIX" with the --server or --address that is in use: for a hint that can be pasted.
 std::string Invocation(const Context& context, const std::string& suffix);
 
 }  // namespace vuf::cli

@@ -85,15 +85,16 @@ std::vector<Command> EvaluateCommands() {
        "VM",
        "say whether a VM may migrate, with every reason; changes nothing",
        "Exit code 0: allowed; 3: refused. Without --to the verdict can only refuse.",
-       {kDestinationFlag, kModeFlag, kSharedRamFlag, kSequentialFlag, kStateFileFlag},
+       {kDestinationFlag, kHostFlag, kModeFlag, kSharedRamFlag, kSequentialFlag, kStateFileFlag},
        Evaluate},
       {"migrate",
        "VM",
-       "migrate a VM to another QEMU on this host",
+       "migrate a VM to another QEMU, on this host or (--host) on another",
        "Evaluates again on fresh facts first. Without --watch, exit code 0 says that the migration "
        "was started; with it, the exit code is the outcome's. Ctrl-C while watching leaves the "
        "migration running. --timeout is the migration's here, not the call's.",
        {kDestinationFlag,
+        kHostFlag,
         kModeFlag,
         kSharedRamFlag,
         {"watch", nullptr, "follow it to its end"},

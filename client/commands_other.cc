@@ -35,7 +35,7 @@ absl::StatusOr<int> Version(Context& context) {
   fields["server"].set_string_value(context.options().server);
   fields["serving"].set_bool_value(*serving);
   absl::StrAppend(&text, "vufd at ", context.options().server,
-                  *serving ? " takes requests\n" : " takes no requests\n");
+                  *serving ? " takes requests\n" : " answers, but changes nothing now\n");
   absl::StatusOr<int> printed = context.Print(message, text);
   return printed.ok() && !*serving ? kExitError : printed;
 }

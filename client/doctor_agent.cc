@@ -30,8 +30,9 @@ Check CheckServing(VufClient& client, const std::string& server) {
   const absl::StatusOr<bool> serving = client.IsServing();
   if (serving.ok() && *serving) return {Health::kOk, "agent", absl::StrCat(server, " answers"), ""};
   if (serving.ok()) {
-    return {Health::kFail, "agent", absl::StrCat(server, " answers but takes no requests"),
-            "it is starting or stopping; look at its log"};
+    return {Health::kFail, "agent", absl::StrCat(server, " answers but changes nothing"),
+            "it stops, or has just started and settles migrations that were under way "
+            "(RECONCILING, 30 s at most); look at its log"};
   }
   return {Health::kFail, "agent", absl::StrCat(server, ": ", serving.status().message()),
           "start vufd, name its socket with --server=unix:PATH, or get access to the socket (it is "

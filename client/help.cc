@@ -12,7 +12,8 @@ constexpr char kExitCodes[] = R"(Exit codes:
   0    done; allowed; succeeded
   1    error: no answer, or vufd refused the call
   2    the command line is wrong
-  3    the migration is refused; doctor: something is missing; replay: it does not agree
+  3    the migration is refused; doctor: something is missing; replay: it does not agree;
+       audit verify: it is not whole
   4    the migration failed
   5    the migration was cancelled
   6    the agent ended while the migration was under way
@@ -55,8 +56,8 @@ std::string CommandHelp(const Command& command) {
   if (*command.details != '\0') absl::StrAppend(&text, "\n", Wrap(command.details, kColumns, 0));
   if (!command.flags.empty()) absl::StrAppend(&text, "\nFlags:\n", FlagsHelp(command.flags));
   absl::StrAppend(&text,
-                  "\nFlags of every command: --server, --output, --timeout; see \"vufctl "
-                  "help\".\n");
+                  "\nFlags of every command: --server, --address, --output, --timeout; see "
+                  "\"vufctl help\".\n");
   return text;
 }
 

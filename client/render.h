@@ -10,6 +10,7 @@
 #include "vuf/v1/decision.pb.h"
 #include "vuf/v1/endpoint.pb.h"
 #include "vuf/v1/migration.pb.h"
+#include "vuf/v1/peer.pb.h"
 #include "vuf/v1/planning.pb.h"
 #include "vuf/v1/policy.pb.h"
 #include "vuf/v1/vm.pb.h"
@@ -54,6 +55,7 @@ std::string VerdictText(absl::string_view vm, const v1::Verdict& verdict, const 
 // "stateful", "stateless", "none" or "unknown".
 std::string ModeText(v1::MigrationMode mode);
 
+std::string ReservationsText(const v1::ListReservationsResponse& reservations);
 std::string DecisionsText(const v1::ListDecisionsResponse& decisions);
 std::string DecisionText(const v1::DecisionRecord& decision, const Look& look);
 // AGREES or DIFFERS, then why the record may not be trusted, then every difference.

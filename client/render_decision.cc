@@ -17,6 +17,8 @@ std::string TriggerText(v1::DecisionTrigger trigger) {
       return "switch-over";
     case v1::DECISION_TRIGGER_DESTINATION:
       return "destination";
+    case v1::DECISION_TRIGGER_RESERVE:
+      return "reserve";
     default:
       return "unknown";
   }

@@ -20,8 +20,11 @@ void AddProgress(const v1::Progress& progress, FieldList* fields) {
 // Where it goes, and by which way.
 void AddDestination(const v1::Migration& migration, FieldList* fields) {
   const v1::Destination& destination = migration.destination();
-  fields->Add("to", destination.has_sequential() ? destination.sequential().qmp_socket()
-                                                 : destination.same_host().qmp_socket());
+  fields->Add("to", destination.has_sequential()   ? destination.sequential().qmp_socket()
+                    : destination.has_other_host() ? destination.other_host().qmp_socket()
+                                                   : destination.same_host().qmp_socket());
+  fields->Add("host", destination.other_host().agent());
+  fields->Add("reservation", migration.reservation());
   fields->Add("state file", destination.sequential().state_file());
   if (migration.ram_transfer() == v1::RAM_TRANSFER_SHARED) fields->Add("ram", "shared, not copied");
 }

@@ -7,19 +7,14 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "client/channel.h"
 #include "client/rpc.h"
-#include "grpcpp/create_channel.h"
-#include "grpcpp/security/credentials.h"
 
 namespace vuf {
 namespace {
 
 // A migration carries its verdict with all evidence: tens of kilobytes.
 constexpr int kMigrationPageSize = 50;
-constexpr int kMaxMessageBytes = 64 << 20;
-
-// A socket path longer than this does not fit sockaddr_un.
-constexpr size_t kMaxSocketPath = 107;
 
 }  // namespace
 
@@ -40,22 +35,9 @@ absl::StatusOr<std::string> ResourceName(absl::string_view collection, absl::str
 }
 
 absl::StatusOr<std::unique_ptr<VufClient>> VufClient::Create(const ClientOptions& options) {
-  const absl::string_view server = options.server;
-  const absl::string_view path = server.substr(std::min<size_t>(5, server.size()));
-  if (!absl::StartsWith(server, "unix:/") || path.size() > kMaxSocketPath) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("server \"", server, "\": want unix:PATH with an absolute path of at most ",
-                     kMaxSocketPath, " bytes"));
-  }
-  grpc::ChannelArguments arguments;
-  arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
-  if (!options.user_agent.empty()) arguments.SetUserAgentPrefix(options.user_agent);
-  // An agent that restarts is back in a moment; gRPC's own first wait is a second.
-  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
-  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
-  return std::make_unique<VufClient>(
-      grpc::CreateCustomChannel(options.server, grpc::InsecureChannelCredentials(), arguments),
-      options);
+  const absl::StatusOr<std::shared_ptr<grpc::Channel>> channel = MakeChannel(options);
+  if (!channel.ok()) return channel.status();
+  return std::make_unique<VufClient>(*channel, options);
 }
 
 VufClient::VufClient(const std::shared_ptr<grpc::Channel>& channel, const ClientOptions& options)
@@ -67,7 +49,8 @@ VufClient::VufClient(const std::shared_ptr<grpc::Channel>& channel, const Client
       migrations_(v1::MigrationService::NewStub(channel)),
       policies_(v1::MigrationPolicyService::NewStub(channel)),
       planning_(v1::PlanningService::NewStub(channel)),
-      decisions_(v1::DecisionService::NewStub(channel)) {}
+      decisions_(v1::DecisionService::NewStub(channel)),
+      peers_(v1::PeerService::NewStub(channel)) {}
 
 absl::StatusOr<bool> VufClient::IsServing() {
   using grpc::health::v1::Health;

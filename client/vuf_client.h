@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -19,6 +20,7 @@
 #include "vuf/v1/decision.grpc.pb.h"
 #include "vuf/v1/endpoint.grpc.pb.h"
 #include "vuf/v1/migration.grpc.pb.h"
+#include "vuf/v1/peer.grpc.pb.h"
 #include "vuf/v1/planning.grpc.pb.h"
 #include "vuf/v1/policy.grpc.pb.h"
 #include "vuf/v1/vm.grpc.pb.h"
@@ -27,9 +29,19 @@ namespace vuf {
 
 inline constexpr char kDefaultServer[] = "unix:/run/vufd/vufd.sock";
 
+// What mutual TLS needs: paths of PEM files.
+struct ClientTls {
+  // CAs of the agent's certificate.
+  std::string ca_file;
+  // The client's own certificate and key.
+  std::string certificate_file;
+  std::string private_key_file;
+};
+
 struct ClientOptions {
-  // "unix:/absolute/path".
+  // "unix:/absolute/path"; with `tls` "HOST:PORT", where HOST is in the agent's certificate.
   std::string server = kDefaultServer;
+  std::optional<ClientTls> tls;
   // What the caller calls itself, for DecisionRecord.actor. May be empty.
   std::string user_agent;
   // Limit of one method call, its retries included.
@@ -53,7 +65,8 @@ absl::StatusOr<std::string> ResourceName(absl::string_view collection, absl::str
 // Thread-safe. Errors carry the server's code and words.
 class VufClient {
  public:
-  // INVALID_ARGUMENT when `options.server` is no unix socket address. Does not connect yet.
+  // INVALID_ARGUMENT when `options.server` is not the address that it ought to be, or an error that
+  // names a file that cannot be read. Does not connect yet.
   static absl::StatusOr<std::unique_ptr<VufClient>> Create(const ClientOptions& options);
   // Over any channel; `options.server` is not used.
   VufClient(const std::shared_ptr<grpc::Channel>& channel, const ClientOptions& options);
@@ -113,6 +126,8 @@ class VufClient {
   absl::StatusOr<v1::DecisionRecord> GetDecision(const std::string& name);
   // As ListMigrations.
   absl::StatusOr<v1::ListDecisionsResponse> ListDecisions(const std::string& vm, int limit);
+  // What comes in from other hosts; at most `limit`, newest first.
+  absl::StatusOr<v1::ListReservationsResponse> ListReservations(int limit);
 
   // Follows a migration to its end and returns it as it ended, surviving lost connections.
   // CANCELLED after canceller->Cancel(); the migration itself is not touched by that.
@@ -135,6 +150,7 @@ class VufClient {
   const std::unique_ptr<v1::MigrationPolicyService::StubInterface> policies_;
   const std::unique_ptr<v1::PlanningService::StubInterface> planning_;
   const std::unique_ptr<v1::DecisionService::StubInterface> decisions_;
+  const std::unique_ptr<v1::PeerService::StubInterface> peers_;
 };
 
 // True only for a verdict that allows without contradicting itself: the reader's half of

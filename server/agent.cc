@@ -3,8 +3,11 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "server/audit/file_audit_log.h"
 #include "server/base/log.h"
+#include "server/decision/shadow.h"
 #include "server/profile/profile.h"
 #include "server/store/sqlite_store.h"
 #include "server/version.h"
@@ -40,25 +43,56 @@ Agent::Agent()
       qemus_(std::make_unique<NetlinkSocketTable>()),
       metrics_(kVersion, clock_.Now()) {}
 
-absl::Status Agent::OpenState(const Config& config) {
+absl::Status Agent::OpenState(const Config& config, const Between& between) {
   absl::StatusOr<std::unique_ptr<SqliteStore>> store = SqliteStore::Open(config.state_directory);
   if (!store.ok()) return store.status();
   store_ = *std::move(store);
+  if (between.store) store_ = between.store(std::move(store_));
+  if (between.hypervisors) between_hypervisors_ = between.hypervisors(&qmp_);
+  if (between.keepers) between_keepers_ = between.keepers(&keepers_);
   absl::StatusOr<std::unique_ptr<Registry>> registry =
       Registry::Open(store_.get(), &clock_, ShippedProfiles());
   if (!registry.ok()) return registry.status();
   registry_ = *std::move(registry);
   if (absl::Status opened = OpenDecisions(config); !opened.ok()) return opened;
-  connector_ = std::make_unique<GuardedConnector>(&qmp_, &discovery_, registry_.get());
-  gatherer_ = std::make_unique<Gatherer>(connector_.get(), &discovery_, registry_.get(), &clock_,
-                                         config.qmp_timeout);
+  HypervisorConnector* const hypervisors =
+      between_hypervisors_ == nullptr ? &qmp_ : between_hypervisors_.get();
+  connector_ = std::make_unique<GuardedConnector>(hypervisors, &discovery_, registry_.get());
+  if (!config.peer_address.empty()) {
+    peers_ = std::make_unique<GrpcPeer>(
+        [this](const std::string& agent) { return security_->peers()->To(agent); });
+  }
+  gatherer_ =
+      std::make_unique<Gatherer>(connector_.get(), &discovery_, registry_.get(), &clock_,
+                                 config.qmp_timeout, PeerSide{peers_.get(), config.peer_address});
+  const absl::Status opened = peers_ == nullptr ? absl::OkStatus() : OpenIncoming(config);
+  return opened.ok() ? OpenMigrator(config) : opened;
+}
+
+absl::Status Agent::OpenIncoming(const Config& config) {
+  Incoming::Options options;
+  options.stream_host = config.stream_address;
+  options.limits.open = config.max_incoming;
+  options.lease = config.lease;
+  options.qmp_timeout = config.qmp_timeout;
+  absl::StatusOr<std::unique_ptr<Incoming>> incoming =
+      Incoming::Open({gatherer_.get(), connector_.get(), registry_.get(), store_.get(), &clock_,
+                      peers_.get(), decisions_.get(), EvaluateWithShadow},
+                     options);
+  if (!incoming.ok()) return incoming.status();
+  incoming_ = *std::move(incoming);
+  return absl::OkStatus();
+}
+
+absl::Status Agent::OpenMigrator(const Config& config) {
   Migrator::Options options;
   options.max_concurrent = config.max_concurrent_migrations;
   options.default_timeout = config.default_migration_timeout;
   options.history_limit = config.migration_history_limit;
   options.qmp_timeout = config.qmp_timeout;
-  options.keepers = &keepers_;
+  options.keepers = between_keepers_ == nullptr ? &keepers_ : between_keepers_.get();
   options.decisions = decisions_.get();
+  options.peers = {peers_.get(), config.peer_address};
   absl::StatusOr<std::unique_ptr<Migrator>> migrator =
       Migrator::Open(gatherer_.get(), connector_.get(), registry_.get(), store_.get(), &clock_,
                      options, [this](const v1::Migration& migration) {
@@ -85,32 +119,68 @@ absl::Status Agent::OpenDecisions(const Config& config) {
 
 absl::Status Agent::StartHttp(const std::string& address) {
   absl::StatusOr<std::unique_ptr<HttpServer>> http = HttpServer::Start(
-      address, {{"/metrics",
-                 [this] {
-                   const std::shared_ptr<const Registry::Snapshot> now = registry_->snapshot();
-                   metrics_.SetRegistered(now->vms.size(), now->endpoints.size());
-                   return HttpAnswer{200, metrics_.Text()};
-                 }},
-                {"/healthz", [this] {
-                   return serving_ ? HttpAnswer{200, "ok\n"} : HttpAnswer{503, "not serving\n"};
-                 }}});
+      address,
+      {{"/metrics",
+        [this] {
+          const std::shared_ptr<const Registry::Snapshot> now = registry_->snapshot();
+          metrics_.SetRegistered(now->vms.size(), now->endpoints.size());
+          return HttpAnswer{200, metrics_.Text()};
+        }},
+       {"/healthz", [this] {
+          if (!serving_) return HttpAnswer{503, "not serving\n"};
+          return migrator_->Settled() ? HttpAnswer{200, "ok\n"} : HttpAnswer{503, "RECONCILING\n"};
+        }}});
   if (!http.ok()) return http.status();
   http_ = *std::move(http);
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::unique_ptr<Agent>> Agent::Start(const Config& config) {
-  std::unique_ptr<Agent> agent(new Agent());
-  absl::Status status = agent->OpenState(config);
-  if (status.ok() && !config.http_address.empty()) status = agent->StartHttp(config.http_address);
-  if (!status.ok()) return status;
-  absl::StatusOr<std::unique_ptr<ApiServer>> api = ApiServer::Start(
-      {agent->registry_.get(), agent->migrator_.get(), agent->gatherer_.get(),
-       agent->connector_.get(), &agent->discovery_, &agent->processes_, &agent->qemus_,
-       &agent->metrics_, &agent->clock_, agent->decisions_.get()},
-      {config.listen_socket, config.qmp_socket_globs, config.discovery_period, config.qmp_timeout});
+absl::Status Agent::OpenAudit(const Config& config) {
+  FileAuditLog::Options options;
+  options.directory = absl::StrCat(config.state_directory, "/audit");
+  options.file_bytes = config.audit.file_bytes;
+  options.files = config.audit.files;
+  options.on_failure = [this](const absl::Status& why) {
+    metrics_.AuditNotWritten();
+    Log(LogLevel::kError, "audit log not written", {{"error", std::string(why.message())}});
+  };
+  absl::StatusOr<std::unique_ptr<FileAuditLog>> audit =
+      FileAuditLog::Open(std::move(options), &clock_);
+  if (!audit.ok()) return audit.status();
+  audit_ = *std::move(audit);
+  return absl::OkStatus();
+}
+
+absl::Status Agent::StartApi(const Config& config) {
+  ApiServer::Options options;
+  options.listen_socket = config.listen_socket;
+  options.qmp_socket_globs = config.qmp_socket_globs;
+  options.discovery_period = config.discovery_period;
+  options.monitor_timeout = config.qmp_timeout;
+  options.tls_address = config.tls.listen_address;
+  options.max_request_bytes = static_cast<int>(config.limits.request_bytes);
+  absl::StatusOr<std::unique_ptr<ApiServer>> api =
+      ApiServer::Start({registry_.get(), migrator_.get(), gatherer_.get(), connector_.get(),
+                        &discovery_, &processes_, &qemus_, &metrics_, &clock_, decisions_.get(),
+                        security_->gate(), audit_.get(), security_->tls(), incoming_.get()},
+                       options);
   if (!api.ok()) return api.status();
-  agent->api_ = *std::move(api);
+  api_ = *std::move(api);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<Agent>> Agent::Start(const Config& config, const Between& between) {
+  std::unique_ptr<Agent> agent(new Agent());
+  // Before anything is touched: an agent that nobody could call rightly does not begin.
+  absl::StatusOr<std::unique_ptr<AgentSecurity>> security =
+      AgentSecurity::Open(config, &agent->clock_, &agent->metrics_);
+  if (!security.ok()) return security.status();
+  agent->security_ = *std::move(security);
+  absl::Status status = agent->OpenState(config, between);
+  if (status.ok()) status = agent->OpenAudit(config);
+  if (status.ok() && !config.http_address.empty()) status = agent->StartHttp(config.http_address);
+  if (status.ok()) status = agent->StartApi(config);
+  if (!status.ok()) return status;
   agent->serving_ = true;
   return agent;
 }
@@ -121,6 +191,8 @@ void Agent::Stop() {
   // Before the drain: a watcher of the API cannot keep a guest waiting at its switch-over.
   migrator_->Shutdown();
   api_->Stop(absl::Now() + kDrainTime);
+  // After it: another agent may be in the middle of a call.
+  if (incoming_ != nullptr) incoming_->Shutdown();
 }
 
 }  // namespace vuf

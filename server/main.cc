@@ -12,8 +12,11 @@
 #include "absl/strings/strip.h"
 #include "google/protobuf/stubs/logging.h"
 #include "server/agent.h"
+#include "server/agent_security.h"
+#include "server/base/clock.h"
 #include "server/base/log.h"
 #include "server/config/config.h"
+#include "server/metrics/metrics.h"
 #include "server/version.h"
 
 namespace vuf {
@@ -92,6 +95,14 @@ int AwaitSignal() {
   return signal;
 }
 
+// Of the files that the configuration names.
+absl::Status CheckSecurity(const Config& config) {
+  const SystemClock clock;
+  Metrics metrics(kVersion, clock.Now());
+  ConfigureLog(LogLevel::kError, config.log_json);
+  return AgentSecurity::Open(config, &clock, &metrics).status();
+}
+
 int Run(const Config& config) {
   // Before any thread starts, so that all inherit it.
   const sigset_t signals = StopSignals();
@@ -129,6 +140,7 @@ int Main(int argc, char** argv) {
   if (!arguments.config.empty()) config = LoadConfig(arguments.config);
   if (!config.ok()) return Fail(kUsageError, config.status());
   if (arguments.check_config) {
+    if (absl::Status good = CheckSecurity(*config); !good.ok()) return Fail(kUsageError, good);
     printf("the configuration is good\n");
     return kGood;
   }

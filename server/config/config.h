@@ -28,6 +28,31 @@ struct Config {
   bool log_json = false;
   uint32_t decision_history_limit = 1000;
   uint32_t decision_history_bytes = 32 << 20;
+  // Empty: no migrations between hosts.
+  std::string peer_address;
+  // Empty: nothing comes in.
+  std::string stream_address;
+  uint32_t max_incoming = 4;
+  absl::Duration lease = absl::Seconds(15);
+  // An empty address: no TCP.
+  struct Tls {
+    std::string listen_address;
+    std::string certificate_file;
+    std::string private_key_file;
+    std::string client_ca_file;
+  } tls;
+  // Empty: the roles that hold without one.
+  std::string roles_file;
+  struct Limits {
+    uint32_t requests_per_second = 100;
+    uint32_t burst = 200;
+    uint32_t requests_in_flight = 64;
+    uint32_t request_bytes = (1 << 20) + (64 << 10);
+  } limits;
+  struct Audit {
+    uint32_t file_bytes = 8 << 20;
+    uint32_t files = 16;
+  } audit;
 };
 
 // Parses protobuf text format (proto/vuf/config/v1/config.proto). INVALID_ARGUMENT lists every

@@ -1,5 +1,8 @@
 #include "server/config/validate.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -10,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "server/base/host_port.h"
 
 namespace vuf {
 namespace {
@@ -18,6 +22,8 @@ namespace {
 constexpr size_t kMaxSocketPath = 107;
 constexpr size_t kMaxPath = 4095;
 constexpr int kMaxGlobs = 16;
+constexpr char kHostCharacters[] =
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-";
 
 class Validator {
  public:
@@ -49,10 +55,30 @@ class Validator {
   }
 
   // 0 cannot be told from a field that is not there: the default.
-  void Number(absl::string_view field, uint32_t value, uint32_t highest, uint32_t* out) {
+  void Number(absl::string_view field, uint32_t value, uint32_t highest, uint32_t* out,
+              uint32_t lowest = 1) {
     if (value == 0) return;
-    if (value > highest) {
-      Add(field, absl::StrCat(value), absl::StrCat("must be from 1 to ", highest));
+    if (value < lowest || value > highest) {
+      Add(field, absl::StrCat(value), absl::StrCat("must be from ", lowest, " to ", highest));
+      return;
+    }
+    *out = value;
+  }
+
+  void RequiredPath(absl::string_view field, const std::string& value, std::string* out) {
+    Path(field, value, kMaxPath, out);
+    if (value.empty()) Quoted(field, value, "required: the absolute path of a PEM file");
+  }
+
+  void TcpAddress(absl::string_view field, const std::string& value, std::string* out) {
+    const size_t colon = value.rfind(':');
+    const std::string host = colon == std::string::npos ? "" : value.substr(0, colon);
+    const bool bracketed = host.size() > 2 && host.front() == '[' && host.back() == ']';
+    const bool good_host =
+        bracketed ? host.find_first_not_of("[]0123456789abcdefABCDEF:.%") == std::string::npos
+                  : !host.empty() && host.find_first_not_of(kHostCharacters) == std::string::npos;
+    if (!good_host || !IsPort(value.substr(colon + 1))) {
+      Quoted(field, value, "must be HOST:PORT with a port from 1 to 65535, e.g. 0.0.0.0:7473");
       return;
     }
     *out = value;
@@ -69,6 +95,20 @@ class Validator {
     }
     Quoted(field, value,
            "must be 127.0.0.1:PORT, [::1]:PORT or localhost:PORT with a port from 1 to 65535");
+  }
+
+  void PeerAddress(absl::string_view field, const std::string& value, std::string* out) {
+    if (!IsHostPort(value)) return Quoted(field, value, absl::StrCat("must be ", kHostPortAllowed));
+    *out = value;
+  }
+
+  void NumericAddress(absl::string_view field, const std::string& value, std::string* out) {
+    unsigned char bytes[sizeof(in6_addr)];
+    if (!value.empty() && inet_pton(AF_INET, value.c_str(), bytes) != 1 &&
+        inet_pton(AF_INET6, value.c_str(), bytes) != 1) {
+      return Quoted(field, value, "must be a numeric IPv4 or IPv6 address of this host");
+    }
+    *out = value;
   }
 
   void Globs(absl::string_view field, const google::protobuf::RepeatedPtrField<std::string>& globs,
@@ -139,6 +179,38 @@ void ValidateLog(const config::v1::Log& log, Validator& validator, Config& confi
   config.log_json = log.format() == config::v1::Log::FORMAT_JSON;
 }
 
+void ValidatePeer(const config::v1::Config& message, Validator& validator, Config& config) {
+  if (!message.has_peer()) return;
+  const config::v1::Peer& peer = message.peer();
+  validator.PeerAddress("peer.address", peer.address(), &config.peer_address);
+  if (!message.has_tls()) validator.Add("peer", "given without tls", "must come with tls");
+  validator.NumericAddress("peer.stream_address", peer.stream_address(), &config.stream_address);
+  validator.Number("peer.max_incoming", peer.max_incoming(), 64, &config.max_incoming);
+  validator.Duration("peer.lease", peer.has_lease(), peer.lease(), absl::Seconds(1),
+                     absl::Minutes(5), &config.lease);
+}
+
+void ValidateTls(const config::v1::Tls& tls, Validator& validator, Config::Tls& out) {
+  validator.TcpAddress("tls.listen_address", tls.listen_address(), &out.listen_address);
+  validator.RequiredPath("tls.certificate_file", tls.certificate_file(), &out.certificate_file);
+  validator.RequiredPath("tls.private_key_file", tls.private_key_file(), &out.private_key_file);
+  validator.RequiredPath("tls.client_ca_file", tls.client_ca_file(), &out.client_ca_file);
+}
+
+void ValidateLimits(const config::v1::Config& message, Validator& validator, Config& config) {
+  const config::v1::Limits& limits = message.limits();
+  validator.Number("limits.requests_per_second", limits.requests_per_second(), 100000,
+                   &config.limits.requests_per_second);
+  validator.Number("limits.burst", limits.burst(), 100000, &config.limits.burst);
+  validator.Number("limits.requests_in_flight", limits.requests_in_flight(), 10000,
+                   &config.limits.requests_in_flight);
+  validator.Number("limits.request_bytes", limits.request_bytes(), 64 << 20,
+                   &config.limits.request_bytes, 64 << 10);
+  validator.Number("audit.file_bytes", message.audit().file_bytes(), 1 << 30,
+                   &config.audit.file_bytes, 4 << 10);
+  validator.Number("audit.files", message.audit().files(), 10000, &config.audit.files, 2);
+}
+
 }  // namespace
 
 Config ValidateConfig(const config::v1::Config& message, std::vector<std::string>* errors) {
@@ -167,6 +239,10 @@ Config ValidateConfig(const config::v1::Config& message, std::vector<std::string
                    &config.decision_history_limit);
   validator.Number("decisions.history_bytes", message.decisions().history_bytes(), 1 << 30,
                    &config.decision_history_bytes);
+  if (message.has_tls()) ValidateTls(message.tls(), validator, config.tls);
+  validator.Path("roles_file", message.roles_file(), kMaxPath, &config.roles_file);
+  ValidateLimits(message, validator, config);
+  ValidatePeer(message, validator, config);
   return config;
 }
 

@@ -62,6 +62,8 @@ v1::EvidenceSource SourceMessage(Source source) {
       return v1::EVIDENCE_SOURCE_REQUEST;
     case Source::kFileSystem:
       return v1::EVIDENCE_SOURCE_FILE_SYSTEM;
+    case Source::kPeer:
+      return v1::EVIDENCE_SOURCE_PEER;
   }
   return v1::EVIDENCE_SOURCE_UNSPECIFIED;
 }
@@ -148,6 +150,11 @@ size_t Utf8CharacterLength(absl::string_view text) {
     return 0;
   }
   return length;
+}
+
+std::string DestinationText(const v1::Destination& destination) {
+  if (!destination.has_other_host()) return MonitorOf(destination);
+  return absl::StrCat(destination.other_host().agent(), ":", destination.other_host().qmp_socket());
 }
 
 const std::string& MonitorOf(const v1::Destination& destination) {

@@ -24,7 +24,9 @@ size_t Utf8CharacterLength(absl::string_view text);
 // monitor need not be UTF-8, and one bad byte would make the whole answer impossible to parse.
 std::string ValidUtf8(absl::string_view text);
 
-// Where the destination's QMP socket is, or will be; "" when none is named.
+// Which QEMU the destination is, in one word.
+std::string DestinationText(const v1::Destination& destination);
+// Where the destination's QMP socket is on this host, or will be; "" when none is named.
 const std::string& MonitorOf(const v1::Destination& destination);
 
 // Out of range (absl's infinities too): the nearest that the message can hold.

@@ -93,8 +93,11 @@ void TakeSettings(const v1::MigrationPolicy& from, Policy& policy) {
   }
   if (from.has_allowed_scopes()) {
     const auto& scopes = from.allowed_scopes().scopes();
-    policy.same_host =
-        std::find(scopes.begin(), scopes.end(), v1::MIGRATION_SCOPE_SAME_HOST) != scopes.end();
+    const auto has = [&](int scope) {
+      return std::find(scopes.begin(), scopes.end(), scope) != scopes.end();
+    };
+    policy.same_host = has(v1::MIGRATION_SCOPE_SAME_HOST);
+    policy.other_host = has(v1::MIGRATION_SCOPE_OTHER_HOST);
   }
   if (from.max_bandwidth_bytes_per_second() > 0) {
     policy.max_bandwidth = from.max_bandwidth_bytes_per_second();

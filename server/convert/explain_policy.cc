@@ -6,9 +6,18 @@
 #include "absl/strings/str_format.h"
 #include "server/convert/convert.h"
 #include "server/convert/convert_policy.h"
+#include "server/model/utc_text.h"
 
 namespace vuf {
 namespace {
+
+// One policy decides about both.
+const char* ScopesText(const EffectivePolicy& policy) {
+  const bool other_host = policy.other_host.value.value_or(false);
+  if (policy.same_host.value.value_or(false))
+    return other_host ? "SAME_HOST, OTHER_HOST" : "SAME_HOST";
+  return other_host ? "OTHER_HOST" : "none";
+}
 
 class Settings {
  public:
@@ -30,12 +39,10 @@ class Settings {
  private:
   static std::string Text(uint64_t value) { return absl::StrCat(value, " B/s"); }
   static std::string Text(absl::Duration value) { return absl::FormatDuration(value); }
-  static std::string Text(bool same_host) { return same_host ? "SAME_HOST" : "none"; }
   static std::string Text(const WindowState& window) {
     if (window.open) return "open now";
     if (!window.opens.has_value()) return "closed";
-    return absl::StrCat("closed until ",
-                        absl::FormatTime(absl::RFC3339_sec, *window.opens, absl::UTCTimeZone()));
+    return absl::StrCat("closed until ", UtcText(*window.opens));
   }
   static std::string Text(const std::vector<ConvergenceStep>& steps) {
     std::string text;
@@ -58,7 +65,7 @@ std::string Text(const ModesAllowed& modes) {
 
 std::string Until(std::optional<absl::Time> time) {
   if (!time.has_value()) return "until it is changed";
-  return absl::StrCat("until ", absl::FormatTime(absl::RFC3339_sec, *time, absl::UTCTimeZone()));
+  return absl::StrCat("until ", UtcText(*time));
 }
 
 void AddRest(const EffectivePolicy& policy, Settings& settings) {
@@ -93,7 +100,9 @@ v1::ExplainPolicyResponse ExplainMessage(const EffectivePolicy& policy) {
     settings.Add("allowed_modes", device.device, Text(*device.modes.value),
                  device.modes.decided_by);
   }
-  settings.Add("allowed_scopes", policy.same_host);
+  if (policy.same_host.value.has_value()) {
+    settings.Add("allowed_scopes", "", ScopesText(policy), policy.same_host.decided_by);
+  }
   settings.Add("max_bandwidth_bytes_per_second", policy.max_bandwidth);
   settings.Add("max_downtime", policy.max_downtime);
   settings.Add("max_timeout", policy.max_timeout);

@@ -113,7 +113,7 @@ TEST(FactsRecordTest, TimesSurviveToTheNanosecond) {
 }
 
 TEST(FactsRecordTest, EnumsOutOfRangeAreDataLoss) {
-  for (const int number : {-1, 9, 99, 1 << 30}) {
+  for (const int number : {-1, 10, 99, 1 << 30}) {
     Record record = SafeRecord();
     record.mutable_monitor()->set_source(static_cast<record::v1::SourceRecord>(number));
     ExpectDataLoss(record, "VmFactsRecord.monitor.source has the value " + std::to_string(number));
@@ -249,6 +249,7 @@ EffectivePolicy WholePolicy() {
   policy.matching = {by};
   policy.devices = {{"fs0", {ModesAllowed{true, false}, by}}, {"fs1", {}}};
   policy.same_host = {false, by};
+  policy.other_host = {true, by};
   policy.window = {WindowState{false, SafeTime()}, by};
   policy.holds = {{by, "ann", "why", SafeTime()}, {by, "bob", "because", std::nullopt}};
   policy.warnings = {{"SANDBOX_DIFFERS", false, by}};
@@ -273,6 +274,7 @@ Facts WholeFacts() {
   facts.running_migration = "migrations/m1";
   facts.max_age = absl::Milliseconds(1500);
   facts.shadow_policy = WholePolicy();
+  facts.other_host = OtherHost{Side::kSource, "a:1", facts.boot_id, {"CODE: why."}};
   return facts;
 }
 
@@ -284,6 +286,7 @@ TEST(FactsRecordTest, WholeFactsSurvive) {
     EXPECT_EQ(SerializeFacts(*again), bytes);
     EXPECT_TRUE(again->source == facts.source);
     EXPECT_TRUE(again->destination == facts.destination);
+    EXPECT_EQ(again->other_host.has_value(), facts.other_host.has_value());
     EXPECT_EQ(again->request.own_permits, facts.request.own_permits);
     EXPECT_EQ(again->max_age, facts.max_age);
   }
@@ -312,7 +315,8 @@ TEST(FactsRecordTest, NothingLostOfARequestOrAnEndpointReadsAsIfItWereThere) {
   lose_each([](auto& record) { return record.mutable_request(); });
   lose_each([](auto& record) { return record.mutable_request()->mutable_own_permits(0); });
   lose_each([](auto& record) { return record.mutable_endpoints(0); });
-  EXPECT_EQ(lost, 10 + 6 + 2 + 6);
+  lose_each([](auto& record) { return record.mutable_other_host(); });
+  EXPECT_EQ(lost, 11 + 6 + 2 + 6 + 4);
 }
 
 TEST(FactsRecordTest, EverySettingOfAPolicySurvives) {

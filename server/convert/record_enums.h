@@ -7,6 +7,7 @@
 
 #include "server/model/back_end.h"
 #include "server/model/evidence.h"
+#include "server/model/verdict.h"
 #include "vuf/record/v1/facts.pb.h"
 
 namespace vuf::record {
@@ -31,6 +32,20 @@ inline std::optional<int> NumberOf(Source source) {
       return v1::SOURCE_RECORD_REQUEST;
     case Source::kFileSystem:
       return v1::SOURCE_RECORD_FILE_SYSTEM;
+    case Source::kPeer:
+      return v1::SOURCE_RECORD_PEER;
+  }
+  return std::nullopt;
+}
+
+inline std::optional<int> NumberOf(Side side) {
+  switch (side) {
+    case Side::kNone:
+      return v1::SIDE_RECORD_UNSPECIFIED;
+    case Side::kSource:
+      return v1::SIDE_RECORD_SOURCE;
+    case Side::kDestination:
+      return v1::SIDE_RECORD_DESTINATION;
   }
   return std::nullopt;
 }

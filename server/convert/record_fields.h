@@ -285,6 +285,14 @@ void Visit(auto& archive, Is<RegisteredEndpoint> auto& endpoint) {
   archive(R::kGenerationFieldNumber, endpoint.generation);
 }
 
+void Visit(auto& archive, Is<OtherHost> auto& host) {
+  using R = v1::OtherHostRecord;
+  archive(R::kSideFieldNumber, host.side);
+  archive(R::kAgentFieldNumber, host.agent);
+  archive(R::kBootIdFieldNumber, host.boot_id);
+  archive(R::kRefusalsFieldNumber, host.refusals);
+}
+
 void Visit(auto& archive, Is<Facts> auto& facts) {
   using R = v1::FactsRecord;
   archive(R::kRequestFieldNumber, facts.request);
@@ -297,6 +305,7 @@ void Visit(auto& archive, Is<Facts> auto& facts) {
   archive(R::kMaxAgeFieldNumber, facts.max_age);
   archive(R::kPolicyFieldNumber, facts.policy);
   archive(R::kShadowPolicyFieldNumber, facts.shadow_policy);
+  archive(R::kOtherHostFieldNumber, facts.other_host);
 }
 
 }  // namespace vuf::record

@@ -88,6 +88,7 @@ TEST(RecordMembersTest, MessagesMirrorTheModel) {
   ExpectMirrored<Setting<std::vector<ConvergenceStep>>, v1::ConvergenceSettingRecord>();
   ExpectMirrored<Request, v1::RequestRecord>();
   ExpectMirrored<RegisteredEndpoint, v1::RegisteredEndpointRecord>();
+  ExpectMirrored<OtherHost, v1::OtherHostRecord>();
   ExpectMirrored<Facts, v1::FactsRecord>();
   EXPECT_EQ(CountVisited<Evidence<bool>>(), CountMembers<Evidence<bool>>());
 }

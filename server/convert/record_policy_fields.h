@@ -91,6 +91,7 @@ void Visit(auto& archive, Is<EffectivePolicy> auto& policy) {
   archive(R::kMatchingFieldNumber, policy.matching);
   archive(R::kDevicesFieldNumber, policy.devices);
   archive(R::kSameHostFieldNumber, policy.same_host);
+  archive(R::kOtherHostFieldNumber, policy.other_host);
   archive(R::kWindowFieldNumber, policy.window);
   archive(R::kHoldsFieldNumber, policy.holds);
   archive(R::kWarningsFieldNumber, policy.warnings);

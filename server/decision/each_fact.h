@@ -70,6 +70,7 @@ template <typename Visit>
 void ForEachFact(Facts& facts, Visit visit) {
   visit("boot_id", facts.boot_id);
   visit("policy", facts.policy);
+  if (facts.other_host.has_value()) visit("other_host.boot_id", facts.other_host->boot_id);
   ForEachVmFact("source.", facts.source, visit);
   ForEachVmFact("destination.", *facts.destination, visit);
 }

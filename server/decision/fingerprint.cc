@@ -1,27 +1,23 @@
 #include "server/decision/fingerprint.h"
 
-#include <cstdint>
+#include <cstddef>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "server/decision/text.h"
 #include "server/decision/world.h"
 
 namespace vuf {
 namespace {
 
-__extension__ using Uint128 = unsigned __int128;
+// Bytes that a device usually comes to.
+constexpr size_t kUsualDevice = 512;
 
-// FNV-1a, 128 bits: needs no library and never changes. Not a defence against an attacker; a
-// migration is judged again on fresh facts whatever the fingerprint says.
-class Digest {
+// Takes bytes together.
+class Fields {
  public:
   // Length first, so that no two lists of fields read the same.
-  void Add(absl::string_view field) {
-    AddBytes(absl::AlphaNum(field.size()).Piece());
-    AddBytes(":");
-    AddBytes(field);
-  }
+  void Add(absl::string_view field) { absl::StrAppend(&bytes_, field.size(), ":", field); }
 
   template <typename T>
   void Add(const Evidence<T>& evidence) {
@@ -29,45 +25,74 @@ class Digest {
     if (evidence.known()) Add(ToText(*evidence.value));
   }
 
-  std::string Hex() const {
-    return absl::StrFormat("%016x%016x", static_cast<uint64_t>(state_ >> 64),
-                           static_cast<uint64_t>(state_));
-  }
+  void Reserve(size_t size) { bytes_.reserve(size); }
+  std::string Take() { return std::move(bytes_); }
 
  private:
-  void AddBytes(absl::string_view bytes) {
-    constexpr Uint128 kPrime = (Uint128{1} << 88) + 0x13b;
-    for (const char byte : bytes) state_ = (state_ ^ static_cast<unsigned char>(byte)) * kPrime;
-  }
-
-  Uint128 state_ = (Uint128{0x6c62272e07bb0142} << 64) + 0x62b821756295c58d;
+  std::string bytes_;
 };
 
 // Nothing that a hand-over changes: no phase, permit or role.
-void AddKeeper(const BackEndFacts& back_end, Digest& digest) {
-  digest.Add(back_end.keeper.known() ? "keeper" : "keeper unknown");
+void AddKeeper(const BackEndFacts& back_end, Fields& fields) {
+  fields.Add(back_end.keeper.known() ? "keeper" : "keeper unknown");
   if (back_end.keeper.known()) {
-    digest.Add(back_end.keeper.value->control_socket);
-    digest.Add(back_end.keeper.value->instance);
-    digest.Add(back_end.keeper.value->session);
+    fields.Add(back_end.keeper.value->control_socket);
+    fields.Add(back_end.keeper.value->instance);
+    fields.Add(back_end.keeper.value->session);
   }
-  digest.Add(back_end.kept.known() ? "kept" : "kept unknown");
-  if (back_end.kept.known()) digest.Add(ToText(back_end.kept.value->process));
+  fields.Add(back_end.kept.known() ? "kept" : "kept unknown");
+  if (back_end.kept.known()) fields.Add(ToText(back_end.kept.value->process));
 }
 
-void AddDevice(const FsDeviceFacts& device, Digest& digest) {
-  digest.Add(device.qom_path);
-  digest.Add(device.type);
-  digest.Add(device.tag);
-  digest.Add(device.request_queues);
-  digest.Add(device.queue_size);
-  digest.Add(device.pci_address);
-  digest.Add(device.chardev_label);
-  digest.Add(device.chardev);
-  digest.Add(device.back_end.socket);
-  digest.Add(device.back_end.process);
-  digest.Add(device.back_end.share);
-  if (device.back_end.kind.value == BackEndKind::kKeeper) AddKeeper(device.back_end, digest);
+void AddDevice(const FsDeviceFacts& device, Fields& fields) {
+  fields.Add(device.qom_path);
+  fields.Add(device.type);
+  fields.Add(device.tag);
+  fields.Add(device.request_queues);
+  fields.Add(device.queue_size);
+  fields.Add(device.pci_address);
+  fields.Add(device.chardev_label);
+  fields.Add(device.chardev);
+  fields.Add(device.back_end.socket);
+  fields.Add(device.back_end.process);
+  fields.Add(device.back_end.share);
+  if (device.back_end.kind.value == BackEndKind::kKeeper) AddKeeper(device.back_end, fields);
+}
+
+const char* SideName(Side side) { return side == Side::kSource ? "source" : "destination"; }
+
+std::string Head(const Facts& facts) {
+  Fields fields;
+  fields.Add("vufd fingerprint 1");
+  fields.Add(facts.boot_id);
+  // A verdict about this host is none about another.
+  if (const auto& other = facts.other_host; other.has_value()) {
+    fields.Add("other host");
+    fields.Add(SideName(other->side));
+    fields.Add(other->agent);
+    fields.Add(other->boot_id);
+  }
+  return fields.Take();
+}
+
+std::string OfVm(const VmView& vm) {
+  Fields fields;
+  fields.Add(SideName(vm.side));
+  fields.Add(vm->process);
+  fields.Add(vm->uuid);
+  fields.Add(vm->machine_type);
+  fields.Add(vm->devices.known() ? "devices" : "devices unknown");
+  return fields.Take();
+}
+
+std::string OfDevices(absl::Span<const DeviceView> devices) {
+  Fields fields;
+  fields.Reserve(devices.size() * kUsualDevice);
+  for (const DeviceView& device : devices) {
+    fields.Add(SideName(device.vm.side));
+    AddDevice(*device.facts, fields);
+  }
+  return fields.Take();
 }
 
 }  // namespace
@@ -75,20 +100,24 @@ void AddDevice(const FsDeviceFacts& device, Digest& digest) {
 std::string Fingerprint(const Facts& facts) { return FingerprintOf(World(facts)); }
 
 std::string FingerprintOf(const World& world) {
-  Digest digest;
-  digest.Add("vufd fingerprint 1");
-  digest.Add(world.facts().boot_id);
-  for (const VmView& vm : world.vms()) {
-    digest.Add(vm.side == Side::kSource ? "source" : "destination");
-    digest.Add(vm->process);
-    digest.Add(vm->uuid);
-    digest.Add(vm->machine_type);
-    digest.Add(vm->devices.known() ? "devices" : "devices unknown");
-  }
-  for (const DeviceView& device : world.devices()) {
-    digest.Add(device.vm.side == Side::kSource ? "source" : "destination");
-    AddDevice(*device.facts, digest);
-  }
+  Fnv digest;
+  digest.Add(Head(world.facts()));
+  for (const VmView& vm : world.vms()) digest.Add(OfVm(vm));
+  digest.Add(OfDevices(world.devices()));
+  return digest.Hex();
+}
+
+FingerprintPart::FingerprintPart(const World& side)
+    : vm_(OfVm(side.vms().front())), devices_(OfDevices(side.devices())) {
+  begin_.Add(Head(side.facts()));
+}
+
+std::string FingerprintOf(const FingerprintPart& source, const FingerprintPart* destination) {
+  Fnv digest = source.begin_;
+  source.vm_.AddTo(digest);
+  if (destination != nullptr) destination->vm_.AddTo(digest);
+  source.devices_.AddTo(digest);
+  if (destination != nullptr) destination->devices_.AddTo(digest);
   return digest.Hex();
 }
 

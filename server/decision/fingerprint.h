@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "server/decision/fnv.h"
 #include "server/model/facts.h"
 
 namespace vuf {
@@ -17,6 +18,24 @@ std::string Fingerprint(const Facts& facts);
 class World;
 // The same.
 std::string FingerprintOf(const World& world);
+
+// What one side adds to it: made once, for the fingerprints of any number of migrations.
+class FingerprintPart {
+ public:
+  explicit FingerprintPart(const World& side);
+
+ private:
+  friend std::string FingerprintOf(const FingerprintPart& source,
+                                   const FingerprintPart* destination);
+
+  // Behind what is about neither side; only the source's counts.
+  Fnv begin_;
+  FnvPiece vm_;
+  FnvPiece devices_;
+};
+
+// A null `destination`: there is none.
+std::string FingerprintOf(const FingerprintPart& source, const FingerprintPart* destination);
 
 }  // namespace vuf
 

@@ -34,8 +34,6 @@ inline constexpr UndetectedHazard kUndetectedHazards[] = {
      "both ends. That back-ends have namespaces of their own says nothing: their sandbox does "
      "that.",
      "Sequentially: start the destination QEMU where the socket's path means the same."},
-    {32, "A local file system, and the destination on another host.",
-     "Only migrations on one host are carried out.", ""},
     {43, "The share itself is moved to other storage at the same time.", "",
      "Do one after the other."},
     {57, "A destination that exits on a failed load takes the reason with it.",
@@ -52,8 +50,6 @@ inline constexpr UndetectedHazard kUndetectedHazards[] = {
      "Settled at the next start of the agent.", "Have the service manager restart vufd at once."},
     {68, "A slow request of the back-end stalls all of QEMU.", "Every QMP command has a deadline.",
      "Expect a longer downtime on slow storage."},
-    {71, "The migration stream contains file names and handles.",
-     "The stream goes over a socket pair that nobody else can open.", ""},
     {72, "After a migration with lost files, the next one loses them again.", "",
      "See LOST_FILES_GO_UNNOTICED; remount in the guest."},
     {75, "The guest resets the device during the hand-over.", "",

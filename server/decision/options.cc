@@ -58,7 +58,7 @@ void AddDifference(const OptionDifference& option, Report& report) {
              {source.CiteAs(option.name, option.from), destination.CiteAs(option.name, option.to)});
 }
 
-std::optional<Drift> DriftOf(const std::string& option) {
+std::optional<Drift> DriftOf(absl::string_view option) {
   for (const OptionDrift& known : kOptionDrift) {
     if (option == known.option) return known.drift;
   }

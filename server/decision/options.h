@@ -41,7 +41,7 @@ void NeedOptions(const World& world, Report& report);
 void AddDifference(const OptionDifference& option, Report& report);
 
 // How the table classifies an option; absent for an option it does not know.
-std::optional<Drift> DriftOf(const std::string& option);
+std::optional<Drift> DriftOf(absl::string_view option);
 
 }  // namespace vuf
 

@@ -71,6 +71,7 @@ bool ChangeFact(Facts& facts, size_t wanted, Change change) {
   };
   visit("", facts.boot_id);
   visit("", facts.policy);
+  if (facts.other_host) visit("", facts.other_host->boot_id);
   ForEachVmFact("", facts.source, visit);
   if (facts.destination) ForEachVmFact("", *facts.destination, visit);
   return wanted < count;

@@ -20,6 +20,7 @@ constexpr Family kFamilies[] = {
     {"keeper", "vuf-keeper"},
     {"identity", "Who is who"},
     {"share", "The shared directory"},
+    {"other_host", "Another host"},
     {"option_drift", "The back-end's options"},
     {"procedure", "States"},
     {"policy", "The operator's policies"},

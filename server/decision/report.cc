@@ -3,8 +3,7 @@
 namespace vuf {
 
 void Report::Add(const Subject& subject, std::string message, std::vector<CitedFact> evidence) {
-  entries_.push_back(
-      {rule_, subject, std::move(message), std::move(evidence), rule_.rule->severity});
+  entries_.push_back({rule_, subject, std::move(message), std::move(evidence)});
 }
 
 void Report::AddGap(const Subject& subject, const std::string& fact, const std::string& why) {
@@ -15,12 +14,11 @@ void Report::AddGap(const Subject& subject, const std::string& fact, const std::
 void Report::AddGap(Gap gap) {
   gap.against = static_cast<unsigned>(rule_.rule->against);
   gap.advisory = advisory_;
+  gap.order = order_;
   for (Gap& known : gaps_) {
-    if (known.subject.side == gap.subject.side && known.subject.name == gap.subject.name &&
-        known.fact.fact == gap.fact.fact && known.advisory == gap.advisory) {
-      known.against |= gap.against;
-      return;
-    }
+    if (!known.IsSame(gap)) continue;
+    known.against |= gap.against;
+    return;
   }
   gaps_.push_back(std::move(gap));
 }

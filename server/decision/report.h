@@ -2,6 +2,8 @@
 #ifndef VUFD_SERVER_DECISION_REPORT_H_
 #define VUFD_SERVER_DECISION_REPORT_H_
 
+#include <algorithm>
+#include <cstddef>
 #include <string>
 #include <utility>
 #include <vector>
@@ -49,8 +51,6 @@ class Report {
     Subject subject;
     std::string message;
     std::vector<CitedFact> evidence;
-    // The rule's, unless a policy or an acknowledgement says otherwise.
-    Severity severity;
   };
   // A fact that a rule needs and cannot have.
   struct Gap {
@@ -61,17 +61,29 @@ class Report {
     CitedFact fact;
     // Only a warning rests on it: no refusal.
     bool advisory = false;
+    // Place in the table of the rule that asked first.
+    size_t order = 0;
+
+    // The same fact of the same subject, with the same consequences.
+    bool IsSame(const Gap& other) const {
+      return subject.side == other.subject.side && subject.name == other.subject.name &&
+             fact.fact == other.fact.fact && advisory == other.advisory;
+    }
   };
 
   // `source_is_record`: see World; facts of the source may then be of any age.
   Report(absl::Time now, absl::Duration max_age, bool source_is_record)
       // Infinite times are what a caller gets who forgot to set them: then nothing is fresh.
       : now_(now == absl::InfiniteFuture() ? absl::InfinitePast() : now),
+        max_age_(max_age),
         oldest_(now_ - max_age),
         source_is_record_(source_is_record) {}
 
-  // All that follows is said by this rule.
-  void Begin(const RegisteredRule& rule) { rule_ = rule; }
+  // All that follows is said by this rule, the `order`th of the table.
+  void Begin(const RegisteredRule& rule, size_t order) {
+    rule_ = rule;
+    order_ = order;
+  }
 
   void Add(const Subject& subject, std::string message, std::vector<CitedFact> evidence = {});
   // Reads a fact. One that is unknown, stale or vouched for by nobody is reported by itself, once,
@@ -109,9 +121,11 @@ class Report {
   void AddGap(const Subject& subject, const std::string& fact, const std::string& why);
 
   const std::vector<Entry>& entries() const { return entries_; }
-  // For what policies and acknowledgements change about them.
-  std::vector<Entry>& mutable_entries() { return entries_; }
   const std::vector<Gap>& gaps() const { return gaps_; }
+  // Until when (inclusive) everything read so far would be as fresh, or as stale, as it is now.
+  absl::Time holds_until() const {
+    return std::min(oldest_fresh_ + max_age_, earliest_to_come_ - absl::Nanoseconds(1));
+  }
 
  private:
   template <typename Reader>
@@ -125,16 +139,27 @@ class Report {
   bool Usable(const Subject& subject, const char* name, const Evidence<T>& evidence,
               bool empty_says_nothing);
   // Here, because it is asked more than a thousand times in a decision.
-  bool IsStale(const Subject& subject, absl::Time observed_at) const {
-    if (observed_at > now_ || observed_at == absl::InfinitePast()) return true;
-    return observed_at < oldest_ && !(source_is_record_ && subject.side == Side::kSource);
+  bool IsStale(const Subject& subject, absl::Time observed_at) {
+    if (observed_at == absl::InfinitePast()) return true;
+    if (observed_at > now_) {
+      earliest_to_come_ = std::min(earliest_to_come_, observed_at);
+      return true;
+    }
+    if (source_is_record_ && subject.side == Side::kSource) return false;
+    if (observed_at < oldest_) return true;
+    oldest_fresh_ = std::min(oldest_fresh_, observed_at);
+    return false;
   }
   void AddGap(Gap gap);
 
   const absl::Time now_;
+  const absl::Duration max_age_;
   const absl::Time oldest_;
   const bool source_is_record_;
   RegisteredRule rule_ = {};
+  size_t order_ = 0;
+  absl::Time oldest_fresh_ = absl::InfiniteFuture();
+  absl::Time earliest_to_come_ = absl::InfiniteFuture();
   bool advisory_ = false;
   std::vector<Entry> entries_;
   std::vector<Gap> gaps_;

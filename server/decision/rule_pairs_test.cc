@@ -106,6 +106,7 @@ void Split(const std::string& at, const EffectivePolicy& policy, Atoms& atoms) {
     if (device.modes.value) Split(at + "." + device.device, *device.modes.value, atoms);
   }
   if (policy.same_host.value) Split(at + ".same_host", *policy.same_host.value, atoms);
+  if (policy.other_host.value) Split(at + ".other_host", *policy.other_host.value, atoms);
   if (policy.window.value) Split(at + ".window", *policy.window.value, atoms);
   Split(at + ".holds", policy.holds, atoms);
   Split(at + ".limits", policy.limits, atoms);
@@ -142,6 +143,10 @@ Atoms AtomsOf(Facts facts) {
   if (request.has_destination) Split("request.destination", true, atoms);
   Split("request.own_permits", request.own_permits, atoms);
   Split("boot_id", facts.boot_id, atoms);
+  if (facts.other_host) {
+    SplitEvidence("other_host.boot_id", facts.other_host->boot_id, atoms);
+    Split("other_host.refusals", facts.other_host->refusals, atoms);
+  }
   SplitEvidence("policy", facts.policy, atoms);
   Split("running_migration", facts.running_migration, atoms);
   Split("endpoints", facts.endpoints.size(), atoms);

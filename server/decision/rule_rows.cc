@@ -12,6 +12,7 @@ RuleRows AllRows() {
   IdentityRows(rows);
   DeviceRows(rows);
   ShareRows(rows);
+  OtherHostRows(rows);
   FileRows(rows);
   ProcessRows(rows);
   OptionRows(rows);

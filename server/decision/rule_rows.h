@@ -52,6 +52,7 @@ void FileRows(RuleRows& rows);
 void ProcessRows(RuleRows& rows);
 void OptionRows(RuleRows& rows);
 void PolicyRows(RuleRows& rows);
+void OtherHostRows(RuleRows& rows);
 
 // Parts of the safe world, by the shortest names that can still be read.
 inline VmFacts& Src(Facts& facts) { return facts.source; }

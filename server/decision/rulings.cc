@@ -3,21 +3,19 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/time.h"
+#include "server/model/utc_text.h"
 
 namespace vuf {
 namespace {
 
-using Entry = Report::Entry;
-
-const WarningRuling* RulingOn(const EffectivePolicy& policy, const Entry& entry) {
+const WarningRuling* AboutWarning(const EffectivePolicy& policy, const Report::Entry& entry) {
   if (entry.rule.rule->severity != Severity::kWarning) return nullptr;
   const auto it = std::find_if(policy.warnings.begin(), policy.warnings.end(),
                                [&](const auto& one) { return one.code == entry.rule.code; });
   return it == policy.warnings.end() ? nullptr : &*it;
 }
 
-const Accepted* AcceptedBy(const EffectivePolicy& policy, const Entry& entry) {
+const Accepted* AcceptedBy(const EffectivePolicy& policy, const Report::Entry& entry) {
   if (!entry.rule.rule->acknowledgeable) return nullptr;
   const auto it =
       std::find_if(policy.accepted.begin(), policy.accepted.end(), [&](const auto& one) {
@@ -29,27 +27,34 @@ const Accepted* AcceptedBy(const EffectivePolicy& policy, const Entry& entry) {
 
 }  // namespace
 
-void ApplyRulings(const EffectivePolicy& policy, bool source_is_record, Report& report) {
-  std::vector<Entry>& entries = report.mutable_entries();
-  entries.erase(std::remove_if(entries.begin(), entries.end(),
-                               [&](const Entry& entry) {
-                                 const WarningRuling* const ruling = RulingOn(policy, entry);
-                                 return ruling != nullptr && !ruling->refuse;
-                               }),
-                entries.end());
-  for (Entry& entry : entries) {
-    const WarningRuling* const ruling = RulingOn(policy, entry);
-    if (ruling != nullptr && !source_is_record) {
-      entry.severity = Severity::kBlocker;
-      absl::StrAppend(&entry.message, " A warning as a rule; ", ruling->decided_by, " refuses it.");
-    }
-    if (const Accepted* const accepted = AcceptedBy(policy, entry); accepted != nullptr) {
-      entry.severity = Severity::kWarning;
-      absl::StrAppend(&entry.message, " Accepted by ", accepted->author, " until ",
-                      absl::FormatTime(absl::RFC3339_sec, accepted->until, absl::UTCTimeZone()),
-                      " (", accepted->name, "): ", accepted->reason, ".");
+Ruling RulingOn(const std::optional<EffectivePolicy>& policy, bool source_is_record,
+                const Report::Entry& entry) {
+  Ruling ruling;
+  ruling.severity = entry.rule.rule->severity;
+  if (!policy.has_value()) return ruling;
+  if (const WarningRuling* const about = AboutWarning(*policy, entry); about != nullptr) {
+    ruling.hidden = !about->refuse;
+    if (!source_is_record) {
+      ruling.severity = Severity::kBlocker;
+      ruling.refused_by = about;
     }
   }
+  ruling.accepted_by = AcceptedBy(*policy, entry);
+  if (ruling.accepted_by != nullptr) ruling.severity = Severity::kWarning;
+  return ruling;
+}
+
+std::string MessageOf(const Report::Entry& entry, const Ruling& ruling) {
+  std::string message = entry.message;
+  if (ruling.refused_by != nullptr) {
+    absl::StrAppend(&message, " A warning as a rule; ", ruling.refused_by->decided_by,
+                    " refuses it.");
+  }
+  if (const Accepted* const accepted = ruling.accepted_by; accepted != nullptr) {
+    absl::StrAppend(&message, " Accepted by ", accepted->author, " until ",
+                    UtcText(accepted->until), " (", accepted->name, "): ", accepted->reason, ".");
+  }
+  return message;
 }
 
 }  // namespace vuf

@@ -44,4 +44,13 @@ Verdict EvaluateWithShadow(const Facts& facts) {
   return verdict;
 }
 
+Verdict JudgeWithShadow(const PreparedSource& source, const PreparedDestination* destination,
+                        absl::Time now) {
+  Verdict verdict = Judge(source, destination, now);
+  if (const PreparedSource* const shadow = source.shadow(); shadow != nullptr) {
+    verdict.shadow = Compare(verdict, Judge(*shadow, destination, now));
+  }
+  return verdict;
+}
+
 }  // namespace vuf

@@ -2,6 +2,8 @@
 #ifndef VUFD_SERVER_DECISION_SHADOW_H_
 #define VUFD_SERVER_DECISION_SHADOW_H_
 
+#include "absl/time/time.h"
+#include "server/decision/prepare.h"
 #include "server/model/facts.h"
 #include "server/model/verdict.h"
 
@@ -10,6 +12,9 @@ namespace vuf {
 // Evaluate, and once more with the shadow policies where there are any; only Verdict::shadow tells
 // of the second time.
 Verdict EvaluateWithShadow(const Facts& facts);
+// The same for prepared sides, as Judge().
+Verdict JudgeWithShadow(const PreparedSource& source, const PreparedDestination* destination,
+                        absl::Time now);
 
 }  // namespace vuf
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "absl/strings/string_view.h"
 #include "server/model/version.h"
 
 namespace vuf {
@@ -46,6 +47,9 @@ inline constexpr OptionHistory kVirtiofsdOptionHistory[] = {
     {"migration-confirm-paths", {1, 12, 0}, "false"},
 };
 
+// File systems whose files more than one host can have.
+inline constexpr const char* kNetworkFileSystems[] = {"nfs", "nfs4", "ceph", "lustre", "gpfs"};
+
 // What it means that source and destination have different values of an option.
 enum class Drift {
   kHarmless,  // of this instance only, or judged by a rule of its own
@@ -53,7 +57,7 @@ enum class Drift {
   kHarmful,
 };
 struct OptionDrift {
-  const char* option;
+  absl::string_view option;
   Drift drift;
 };
 inline constexpr OptionDrift kOptionDrift[] = {

@@ -44,27 +44,57 @@ void AddOptionDifferences(const DevicePair& pair, std::vector<OptionDifference>&
   }
 }
 
+bool SameMachine(const Facts& facts) {
+  if (!facts.other_host.has_value()) return true;
+  const Evidence<std::string>& there = facts.other_host->boot_id;
+  return facts.boot_id.known() && there.known() && !there.value->empty() &&
+         *facts.boot_id.value == *there.value;
+}
+
+// Facts of a sequential migration's destination are never passed over: without them less is asked.
+bool HasDestination(const Facts& facts) {
+  return facts.destination.has_value() &&
+         (facts.request.has_destination || facts.request.sequential);
+}
+
 }  // namespace
 
-World::World(const Facts& facts) : facts_(&facts) {
-  vms_.push_back({Side::kSource, &facts.source});
-  for (const FsDeviceFacts* device : SortedDevices(facts.source)) {
+World::World(const Facts& facts)
+    : World(HasDestination(facts) ? World(World(facts, Side::kSource, facts.source),
+                                          World(facts, Side::kDestination, *facts.destination))
+                                  : World(facts, Side::kSource, facts.source)) {}
+
+World::World(const Facts& facts, Side side, const VmFacts& vm)
+    : facts_(&facts), same_machine_(SameMachine(facts)) {
+  vms_.push_back({side, &vm});
+  for (const FsDeviceFacts* device : SortedDevices(vm)) {
     devices_.push_back({vms_[0], device, static_cast<int>(devices_.size())});
   }
-  sources_ = devices_.size();
-  // Facts of a sequential migration's destination are never passed over: without them less is
-  // asked.
-  const bool wanted = facts.request.has_destination || facts.request.sequential;
-  if (!wanted || !facts.destination.has_value()) return;
-  vms_.push_back({Side::kDestination, &*facts.destination});
-  std::vector<bool> taken(sources_, false);
-  for (const FsDeviceFacts* device : SortedDevices(*facts.destination)) {
-    DeviceView view = {vms_[1], device, Subject::kWholeVm};
-    for (size_t i = 0; i < sources_ && view.index == Subject::kWholeVm; ++i) {
-      if (taken[i] || devices_[i]->qom_path != device->qom_path) continue;
-      taken[i] = true;
+  if (side == Side::kSource) sources_ = devices_.size();
+}
+
+bool World::LookAlike(const World& source, size_t i, const World& destination, size_t j) {
+  if (i >= source.looks_.size() || j >= destination.looks_.size()) return false;
+  return !source.looks_[i].empty() && source.looks_[i] == destination.looks_[j];
+}
+
+World::World(const World& source, const World& destination)
+    : facts_(source.facts_), same_machine_(source.same_machine_), sources_(source.sources_) {
+  vms_ = {source.vms_[0], destination.vms_[0]};
+  devices_.reserve(sources_ + destination.devices_.size());
+  devices_ = source.devices_;
+  all_pairs_.reserve(sources_);
+  // Both are in order: one walk over the two.
+  size_t i = 0;
+  for (size_t j = 0; j < destination.devices_.size(); ++j) {
+    DeviceView view = destination.devices_[j];
+    view.index = Subject::kWholeVm;
+    while (i < sources_ && devices_[i]->qom_path < view->qom_path) ++i;
+    if (i < sources_ && devices_[i]->qom_path == view->qom_path) {
       view.index = static_cast<int>(i);
-      pairs_.push_back({devices_[i], view});
+      all_pairs_.push_back({devices_[i], view});
+      if (!LookAlike(source, i, destination, j)) pairs_.push_back(all_pairs_.back());
+      ++i;
     }
     devices_.push_back(view);
   }
@@ -72,8 +102,8 @@ World::World(const Facts& facts) : facts_(&facts) {
 }
 
 std::optional<VmView> World::destination() const {
-  if (vms_.size() < 2) return std::nullopt;
-  return vms_[1];
+  if (vms_.back().side != Side::kDestination) return std::nullopt;
+  return vms_.back();
 }
 
 absl::Span<const DeviceView> World::source_devices() const {

@@ -81,6 +81,7 @@ absl::StatusOr<v1::DecisionReplay> ReplayDecision(const v1::DecisionRecord& reco
     case v1::DECISION_TRIGGER_EVALUATE_MIGRATION:
     case v1::DECISION_TRIGGER_CREATE_MIGRATION:
     case v1::DECISION_TRIGGER_DESTINATION:
+    case v1::DECISION_TRIGGER_RESERVE:
       ReplayVerdict(record, *facts, out);
       break;
     default:

@@ -34,6 +34,9 @@ class Discovery {
  public:
   virtual ~Discovery() = default;
   virtual Evidence<std::string> BootId() = 0;
+  // It is certain that this process, which was seen before, has ended. Waiting for its parent is
+  // ended too.
+  virtual bool IsGone(const ProcessId& process) = 0;
   // Fills `back_end` of every device of a VM, `started_paused`, and verifies `process`: from the
   // QEMU process to its sockets, to the peer of each, to the process that owns the peer.
   virtual void ObserveBackEnds(VmFacts& vm, Look look, absl::Time deadline) = 0;

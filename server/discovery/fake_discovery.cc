@@ -1,5 +1,6 @@
 #include "server/discovery/fake_discovery.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace vuf {
@@ -32,6 +33,16 @@ void FakeDiscovery::SetProcess(const std::string& qmp_socket, Evidence<ProcessId
 int FakeDiscovery::observations() const {
   MutexLock lock(&mu_);
   return observations_;
+}
+
+void FakeDiscovery::SetGone(const ProcessId& process) {
+  MutexLock lock(&mu_);
+  gone_.push_back(process);
+}
+
+bool FakeDiscovery::IsGone(const ProcessId& process) {
+  MutexLock lock(&mu_);
+  return std::find(gone_.begin(), gone_.end(), process) != gone_.end();
 }
 
 Evidence<std::string> FakeDiscovery::BootId() {

@@ -25,7 +25,10 @@ class FakeDiscovery : public Discovery {
   // Calls of ObserveBackEnds so far.
   int observations() const;
 
+  void SetGone(const ProcessId& process);
+
   Evidence<std::string> BootId() override;
+  bool IsGone(const ProcessId& process) override;
   void ObserveBackEnds(VmFacts& vm, Look look, absl::Time deadline) override;
   // Without SetEndpoint: a back-end set for that path makes it kInUse, otherwise kAbsent.
   EndpointSighting ObserveEndpoint(const std::string& path, absl::Time deadline) override;
@@ -39,6 +42,7 @@ class FakeDiscovery : public Discovery {
   std::map<std::string, EndpointSighting> endpoints_ ABSL_GUARDED_BY(mu_);
   std::map<std::string, Evidence<bool>> started_paused_ ABSL_GUARDED_BY(mu_);
   std::map<std::string, Evidence<ProcessId>> processes_ ABSL_GUARDED_BY(mu_);
+  std::vector<ProcessId> gone_ ABSL_GUARDED_BY(mu_);
   int observations_ ABSL_GUARDED_BY(mu_) = 0;
 };
 

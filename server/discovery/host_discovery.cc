@@ -1,7 +1,11 @@
 #include "server/discovery/host_discovery.h"
 
+#include <poll.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <optional>
 #include <utility>
 
@@ -33,6 +37,16 @@ FileId BoundFile(const UnixSocket& socket, const FileSighting& seen,
   return BoundTo(socket, seen, mounts) ? seen.file : socket.file.value_or(FileId{});
 }
 
+// Its leader has ended; other threads may go on.
+bool HasNoThreads(int pid) {
+  const int fd = static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
+  if (fd < 0) return errno == ESRCH;
+  pollfd ended = {fd, POLLIN, 0};
+  const bool none = poll(&ended, 1, 0) == 1;
+  close(fd);
+  return none;
+}
+
 }  // namespace
 
 HostDiscovery::HostDiscovery(const HostDiscoveryOptions& options,
@@ -50,6 +64,13 @@ Evidence<std::string> HostDiscovery::BootId() {
   absl::StatusOr<std::string> boot_id = procfs_.BootId();
   if (!boot_id.ok()) return Unknown<std::string>(Message(boot_id.status()), Source::kProcfs);
   return Known(*std::move(boot_id), Source::kProcfs, now);
+}
+
+bool HostDiscovery::IsGone(const ProcessId& process) {
+  const absl::StatusOr<ProcStat> stat = procfs_.Stat(process.pid);
+  if (!stat.ok()) return absl::IsNotFound(stat.status());
+  if (stat->start_ticks != process.start_ticks) return true;
+  return stat->state == 'Z' && HasNoThreads(process.pid);
 }
 
 absl::Status HostDiscovery::VerifyQemu(VmFacts& vm) const {

@@ -40,6 +40,7 @@ class HostDiscovery : public Discovery {
                 const Clock* clock, KeeperPort* keepers = nullptr);
 
   Evidence<std::string> BootId() override;
+  bool IsGone(const ProcessId& process) override;
   void ObserveBackEnds(VmFacts& vm, Look look, absl::Time deadline) override;
   EndpointSighting ObserveEndpoint(const std::string& path, absl::Time deadline) override;
 

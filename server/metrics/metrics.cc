@@ -97,7 +97,21 @@ Metrics::Metrics(const std::string& version, absl::Time start)
           BuildCounter()
               .Name("vufd_decision_records_not_written_total")
               .Help("Records of decisions that did not reach the disk, by reason.")
-              .Register(registry_)) {
+              .Register(registry_)),
+      reloads_refused_(BuildCounter()
+                           .Name("vufd_reload_failures_total")
+                           .Help("Changed files that are not used, by what they are; the last good "
+                                 "ones stay in use.")
+                           .Register(registry_)),
+      calls_refused_(BuildCounter()
+                         .Name("vufd_calls_refused_total")
+                         .Help("Calls refused for who makes them, by reason.")
+                         .Register(registry_)),
+      audit_not_written_(BuildCounter()
+                             .Name("vufd_audit_write_failures_total")
+                             .Help("Records that could not be written to the audit log.")
+                             .Register(registry_)
+                             .Add({})) {
   BuildGauge()
       .Name("vufd_build_info")
       .Help("Always 1; the label says which vufd this is.")
@@ -112,6 +126,10 @@ Metrics::Metrics(const std::string& version, absl::Time start)
   shadow_decisions_.Add({{"changed", "false"}});
   shadow_decisions_.Add({{"changed", "true"}});
   for (const char* const reason : {"queue_full", "store"}) DecisionsNotWritten(reason, 0);
+  for (const char* const what : {"tls", "roles"}) reloads_refused_.Add({{"what", what}});
+  for (const char* const reason : {"no_identity", "limit", "role"}) {
+    calls_refused_.Add({{"reason", reason}});
+  }
   for (const auto state :
        {v1::Migration::STATE_SUCCEEDED, v1::Migration::STATE_REFUSED, v1::Migration::STATE_FAILED,
         v1::Migration::STATE_CANCELLED, v1::Migration::STATE_INTERRUPTED}) {
@@ -122,6 +140,26 @@ Metrics::Metrics(const std::string& version, absl::Time start)
 void Metrics::DecisionsNotWritten(const std::string& reason, size_t records) {
   decisions_not_written_.Add({{"reason", reason}}).Increment(static_cast<double>(records));
 }
+
+void Metrics::ReloadRefused(const std::string& what) {
+  reloads_refused_.Add({{"what", what}}).Increment();
+}
+
+void Metrics::SetCertificateEnd(absl::Time at) {
+  // Only an agent that has a certificate has the series.
+  BuildGauge()
+      .Name("vufd_certificate_expiry_timestamp_seconds")
+      .Help("When the first certificate of the agent's chain ends, as Unix time.")
+      .Register(registry_)
+      .Add({})
+      .Set(absl::ToDoubleSeconds(at - absl::UnixEpoch()));
+}
+
+void Metrics::CallRefused(const std::string& reason) {
+  calls_refused_.Add({{"reason", reason}}).Increment();
+}
+
+void Metrics::AuditNotWritten() { audit_not_written_.Increment(); }
 
 void Metrics::RpcDone(const std::string& method, const std::string& code, absl::Duration took) {
   rpc_requests_.Add({{"method", method}, {"code", code}}).Increment();

@@ -36,6 +36,14 @@ class Metrics {
   void DecisionsNotWritten(const std::string& reason, size_t records);
   // The process of a registered endpoint has ended.
   void BackEndExited();
+  // Files that changed and are not used; `what` is "tls" or "roles".
+  void ReloadRefused(const std::string& what);
+  // When the first certificate of the agent's chain ends.
+  void SetCertificateEnd(absl::Time at);
+  // A call that the gate did not let in; `reason` is one of few words.
+  void CallRefused(const std::string& reason);
+  // A record that the audit log did not take.
+  void AuditNotWritten();
   // When the last round over VMs and endpoints ended.
   void RefreshDone(absl::Time at, absl::Duration took);
 
@@ -62,6 +70,9 @@ class Metrics {
   prometheus::Gauge& last_refresh_;
   prometheus::Gauge& refresh_duration_;
   prometheus::Family<prometheus::Counter>& decisions_not_written_;
+  prometheus::Family<prometheus::Counter>& reloads_refused_;
+  prometheus::Family<prometheus::Counter>& calls_refused_;
+  prometheus::Counter& audit_not_written_;
 
   Mutex mu_;
   std::set<std::string> running_ ABSL_GUARDED_BY(mu_);

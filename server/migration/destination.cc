@@ -61,4 +61,20 @@ absl::Status QuitDestination(Monitor& destination) {
   return destination.Do(Hypervisor::Act::kQuit);
 }
 
+std::string QuitOrTrap(Monitor& destination) {
+  const absl::Status quit = QuitDestination(destination);
+  if (quit.ok()) return "";
+  return absl::StrCat(" The destination QEMU (", destination.socket(),
+                      ") did not confirm that it quits (", quit.message(),
+                      "): kill it before anything else; with `cont` it would be a second running "
+                      "copy.");
+}
+
+std::string RunStateThatRan(Monitor& destination) {
+  absl::StatusOr<std::string> state = destination.QueryRunState();
+  if (!state.ok() && destination.Reconnect().ok()) state = destination.QueryRunState();
+  if (!state.ok() || *state == "paused" || *state == "inmigrate") return "";
+  return *state;
+}
+
 }  // namespace vuf

@@ -3,6 +3,7 @@
 #define VUFD_SERVER_MIGRATION_DESTINATION_H_
 
 #include <functional>
+#include <string>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
@@ -20,6 +21,12 @@ absl::Status CheckStanding(Monitor& destination);
 
 // Tells it to quit. OK: its QEMU is gone for certain, or has acknowledged that it goes.
 absl::Status QuitDestination(Monitor& destination);
+// The same. Returns what a person must do about one that did not confirm it, in words with a
+// leading space, or "".
+std::string QuitOrTrap(Monitor& destination);
+// Not empty: it runs the guest, or has run it: started without -S, or resumed by somebody else.
+// Nothing is known when it does not answer; then only vufd's own `cont` could have started it.
+std::string RunStateThatRan(Monitor& destination);
 
 }  // namespace vuf
 

@@ -150,6 +150,10 @@ Gathered Gatherer::Gather(const GatherRequest& request, absl::Time deadline) {
     gathered.destination = std::move(side.hypervisor);
   }
   AddCommon(request, gathered.facts);
+  if (request.other_host.has_value()) {
+    gathered.facts.request.has_destination = true;
+    gathered.peer_fingerprint = AddOtherHost(request, gathered.facts, deadline);
+  }
   return gathered;
 }
 

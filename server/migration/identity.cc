@@ -212,8 +212,11 @@ std::vector<std::string> ChangesSince(const Facts& decided, const Facts& now) {
   Comparison host("host", changes);
   host.SameValue("the boot id", decided.boot_id, now.boot_id);
   Comparison source("source", changes);
-  CompareVms(decided.source, now.source, source);
-  if (now.source.monitor.known()) {
+  // Its own agent looks at it.
+  const bool elsewhere =
+      decided.other_host.has_value() && decided.other_host->side == Side::kSource;
+  if (!elsewhere) CompareVms(decided.source, now.source, source);
+  if (!elsewhere && now.source.monitor.known()) {
     source.MustBe("the run state", "finish-migrate", now.source.run_state);
     source.MustBe("the migration status", "pre-switchover", now.source.migration_status);
   }

@@ -94,10 +94,10 @@ absl::Status Ledger::CheckRoom(const v1::Migration& migration) const {
       return absl::AbortedError(absl::StrCat(name, " of ", migration.vm(), " is running (",
                                              StateName(other.state()), ")"));
     }
-    const std::string& socket = MonitorOf(migration.destination());
-    if (MonitorOf(other.destination()) == socket) {
+    const std::string destination = DestinationText(migration.destination());
+    if (DestinationText(other.destination()) == destination) {
       return absl::AbortedError(
-          absl::StrCat("destination ", socket, " is taken by ", name, " of ", other.vm()));
+          absl::StrCat("destination ", destination, " is taken by ", name, " of ", other.vm()));
     }
   }
   if (running_.size() < limits_.running) return absl::OkStatus();

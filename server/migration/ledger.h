@@ -77,6 +77,8 @@ class Ledger {
   Stop StopRequested(const std::string& name) const;
   // From here on the migration cannot be stopped. False: somebody was faster.
   bool ClaimCommit(const std::string& name);
+  // It was claimed since the start.
+  bool Claimed(const std::string& name) const;
 
   absl::StatusOr<v1::Migration> Cancel(const std::string& name);
   // Nothing is added any more, and everything before its commit is asked to stop.

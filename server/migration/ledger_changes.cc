@@ -8,12 +8,24 @@
 #include "server/convert/convert.h"
 #include "server/migration/ledger.h"
 #include "server/migration/request_record.h"
+#include "server/migration/transitions.h"
 
 namespace vuf {
 namespace {
 
 std::string StateName(v1::Migration::State state) {
   return std::string(absl::StripPrefix(v1::Migration::State_Name(state), "STATE_"));
+}
+
+// An error is a defect of vufd, and before the commit takes the guest back to the source. A step to
+// an end is only logged: a migration without one would keep its VM for good.
+absl::Status CheckTransition(const v1::Migration& now, v1::Migration::State next) {
+  if (now.state() == next || FindTransition(now.state(), next) != nullptr) return absl::OkStatus();
+  Log(LogLevel::kError, "a defect of vufd: no such transition",
+      {{"migration", now.name()}, {"from", StateName(now.state())}, {"to", StateName(next)}});
+  if (IsFinal(next) && !IsFinal(now.state())) return absl::OkStatus();
+  return absl::InternalError(absl::StrCat("a defect of vufd: there is no transition from ",
+                                          StateName(now.state()), " to ", StateName(next)));
 }
 
 }  // namespace
@@ -99,6 +111,7 @@ absl::Status Ledger::Advance(const std::string& name, State state, const Edit& e
     // Two steps: a Cancel during the write takes the one between.
     next.set_revision(next.revision() + 2);
   }
+  if (absl::Status known = CheckTransition(next, state); !known.ok()) return known;
   next.set_state(state);
   if (edit) edit(next);
   if (absl::Status written = Write(next); !written.ok()) return written;
@@ -113,7 +126,11 @@ void Ledger::Show(const std::string& name, const Edit& edit) {
     next = entries_.at(name).record;
     next.set_revision(next.revision() + 2);
   }
+  const v1::Migration before = next;
   edit(next);
+  // CANCELLING hides what comes before the end.
+  const bool hidden = before.state() == v1::Migration::STATE_CANCELLING && !IsFinal(next.state());
+  if (!hidden && !CheckTransition(before, next.state()).ok()) next.set_state(before.state());
   Publish(std::move(next));
 }
 
@@ -139,6 +156,12 @@ Ledger::Stop Ledger::StopRequested(const std::string& name) const {
   MutexLock lock(&mu_);
   const Entry& entry = entries_.at(name);
   return entry.committing ? Stop::kNone : entry.stop;
+}
+
+bool Ledger::Claimed(const std::string& name) const {
+  MutexLock lock(&mu_);
+  const auto it = entries_.find(name);
+  return it != entries_.end() && it->second.committing;
 }
 
 bool Ledger::ClaimCommit(const std::string& name) {

@@ -110,10 +110,13 @@ absl::Status MigrationWorld::TryStart() {
   }
   RegisterVm(*registry, kVm, kSource);
   gatherer = std::make_unique<Gatherer>(&qemu, &host, registry.get(), &clock, options.qmp_timeout);
-  auto opened = Migrator::Open(gatherer.get(), &qemu, registry.get(), &store, &clock, options,
-                               [](const v1::Migration&) {});
+  transitions.Begin(store);
+  auto opened =
+      Migrator::Open(gatherer.get(), &qemu, registry.get(), &store, &clock, options,
+                     [this](const v1::Migration& migration) { transitions.Changed(migration); });
   if (!opened.ok()) return opened.status();
   migrator = *std::move(opened);
+  if (await_settled) migrator->AwaitSettled();
   return absl::OkStatus();
 }
 
@@ -123,6 +126,8 @@ void MigrationWorld::Stop() {
   migrator.reset();
   gatherer.reset();
   registry.reset();
+  const std::string wrong = transitions.Wrong();
+  Must(wrong.empty() ? absl::OkStatus() : absl::InternalError(wrong));
 }
 
 v1::Migration MigrationWorld::Request() const {

@@ -14,6 +14,7 @@
 #include "server/keeper/fake_keeper.h"
 #include "server/migration/gather.h"
 #include "server/migration/migrator.h"
+#include "server/migration/transition_recorder.h"
 #include "server/registry/registry.h"
 #include "server/store/fake_store.h"
 
@@ -55,6 +56,7 @@ class MigrationWorld {
   void Start();
   absl::Status TryStart();
   // As kill -9 and a new start would: the threads are ended, then `before` may spoil the store.
+  // Every test ends with this, and dies of a change of state that the table does not have.
   void Stop();
 
   v1::Migration Request() const;
@@ -81,7 +83,10 @@ class MigrationWorld {
   FakeKeeper keepers;
   FakeDecisionLog decisions;
   WorldDiscovery host;
+  TransitionRecorder transitions;
   Migrator::Options options;
+  // Whether Start returns only when everything that was left behind is settled.
+  bool await_settled = true;
   std::unique_ptr<Registry> registry;
   std::unique_ptr<Gatherer> gatherer;
   std::unique_ptr<Migrator> migrator;

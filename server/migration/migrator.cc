@@ -11,6 +11,7 @@
 #include "server/base/mutex.h"
 #include "server/migration/ledger.h"
 #include "server/migration/run.h"
+#include "server/migration/run_remote.h"
 #include "server/migration/saved_guests.h"
 #include "server/migration/sequential_load.h"
 #include "server/migration/settle.h"
@@ -36,16 +37,34 @@ class MigratorImpl : public Migrator {
                options.default_timeout,
                options.keepers,
                &saved_guests_,
-               options.decisions} {}
+               options.decisions,
+               options.peers.port,
+               options.peers.own_address} {}
   ~MigratorImpl() override { MigratorImpl::Shutdown(); }
 
   absl::Status Start() {
     if (absl::Status loaded = ledger_.Load(); !loaded.ok()) return loaded;
     if (absl::Status loaded = saved_guests_.Load(); !loaded.ok()) return loaded;
-    SettleUnfinished(parts_);
-    // What waits for a destination goes on waiting.
-    for (const v1::Migration& migration : ledger_.Unfinished()) Launch(migration, "");
+    if (ledger_.Unfinished().empty()) {
+      SetSettled();
+      return absl::OkStatus();
+    }
+    settler_ = std::thread([this] {
+      SettleUnfinished(parts_);
+      // What waits for a destination goes on waiting.
+      for (const v1::Migration& migration : ledger_.Unfinished()) Launch(migration, "");
+      SetSettled();
+    });
     return absl::OkStatus();
+  }
+
+  bool Settled() const override {
+    MutexLock lock(&mu_);
+    return settled_;
+  }
+  void AwaitSettled() override {
+    MutexLock lock(&mu_);
+    while (!settled_) (void)settled_changed_.WaitFor(&mu_, absl::Seconds(1));
   }
 
   absl::StatusOr<v1::Migration> Create(v1::Migration migration, const RequestKey& key) override;
@@ -54,8 +73,11 @@ class MigratorImpl : public Migrator {
   }
   std::vector<v1::Migration> List() const override { return ledger_.List(); }
   absl::StatusOr<v1::Migration> Cancel(const std::string& name) override {
+    if (!Settled()) return NotSettled();
     return ledger_.Cancel(name);
   }
+  v1::MigrationOutcome OutcomeOf(const std::string& name,
+                                 const std::string& reservation) const override;
   std::string RunningMigrationOf(const std::string& vm) const override {
     return ledger_.RunningOf(vm);
   }
@@ -69,6 +91,16 @@ class MigratorImpl : public Migrator {
   void Shutdown() override;
 
  private:
+  static absl::Status NotSettled() {
+    return absl::UnavailableError(
+        "vufd has just started and settles the migrations that were under way when it ended; "
+        "ask again in a moment");
+  }
+  void SetSettled() {
+    MutexLock lock(&mu_);
+    settled_ = true;
+    settled_changed_.NotifyAll();
+  }
   // Joins the threads whose migration has ended.
   void Reap();
   // False: Shutdown no longer waits for new threads.
@@ -84,13 +116,17 @@ class MigratorImpl : public Migrator {
   Ledger ledger_;
   SavedGuests saved_guests_;
   const RunParts parts_;
-  Mutex mu_;
+  std::thread settler_;
+  mutable Mutex mu_;
+  CondVar settled_changed_;
+  bool settled_ ABSL_GUARDED_BY(mu_) = false;
   std::map<std::string, std::thread> threads_ ABSL_GUARDED_BY(mu_);
   std::vector<std::string> finished_ ABSL_GUARDED_BY(mu_);
   bool shut_down_ ABSL_GUARDED_BY(mu_) = false;
 };
 
 absl::StatusOr<v1::Migration> MigratorImpl::Create(v1::Migration migration, const RequestKey& key) {
+  if (!Settled()) return NotSettled();
   Reap();
   // Before anything else: a retry is answered even when the VM was removed meanwhile.
   absl::StatusOr<Ledger::Added> added = ledger_.Replay(key);
@@ -111,6 +147,29 @@ absl::StatusOr<v1::Migration> MigratorImpl::Create(v1::Migration migration, cons
     return ledger_.Get(added->migration.name());
   }
   return added->migration;
+}
+
+v1::MigrationOutcome MigratorImpl::OutcomeOf(const std::string& name,
+                                             const std::string& reservation) const {
+  const absl::StatusOr<v1::Migration> migration = ledger_.Get(name);
+  // It is written down before anything is reserved for it.
+  if (!migration.ok()) return v1::MIGRATION_OUTCOME_ABORTED;
+  switch (migration->state()) {
+    case v1::Migration::STATE_COMMITTED:
+      // Read from the store, it does not count before the source was seen stopped (ResumeRemote).
+      if (!ledger_.Claimed(name)) return v1::MIGRATION_OUTCOME_UNDECIDED;
+      [[fallthrough]];
+    case v1::Migration::STATE_SUCCEEDED:
+      // Of another one of the same name, before this agent's state was lost.
+      return migration->reservation() == reservation ? v1::MIGRATION_OUTCOME_COMMITTED
+                                                     : v1::MIGRATION_OUTCOME_ABORTED;
+    case v1::Migration::STATE_REFUSED:
+    case v1::Migration::STATE_FAILED:
+    case v1::Migration::STATE_CANCELLED:
+      return v1::MIGRATION_OUTCOME_ABORTED;
+    default:
+      return v1::MIGRATION_OUTCOME_UNDECIDED;
+  }
 }
 
 absl::Status MigratorImpl::CheckSaved(const v1::Migration& migration) const {
@@ -135,6 +194,7 @@ absl::Status MigratorImpl::CheckSaved(const v1::Migration& migration) const {
 
 // With a guest in a file there is no source: the migration goes on from there.
 void MigratorImpl::Go(const v1::Migration& migration, const std::string& source_socket) {
+  if (IsCommittedElsewhere(migration)) return ResumeRemote(parts_, migration);
   std::optional<record::v1::SavedGuest> guest = saved_guests_.Get(migration.vm());
   if (guest.has_value() &&
       guest->state_file() != migration.destination().sequential().state_file()) {
@@ -202,6 +262,7 @@ void MigratorImpl::Reap() {
 
 void MigratorImpl::Shutdown() {
   ledger_.StopAll();
+  if (settler_.joinable()) settler_.join();
   std::map<std::string, std::thread> threads;
   {
     MutexLock lock(&mu_);

@@ -49,6 +49,7 @@
 #include "server/registry/request_key.h"
 #include "server/store/store.h"
 #include "vuf/v1/migration.pb.h"
+#include "vuf/v1/peer.pb.h"
 
 namespace vuf {
 
@@ -69,21 +70,28 @@ class Migrator {
     KeeperPort* keepers = nullptr;
     // Where every decision is written down. Null: every migration fails before anything is touched.
     DecisionLog* decisions = nullptr;
+    // The way to other hosts, as the gatherer has it.
+    PeerSide peers;
   };
   // Told about every change of state (for metrics and the log); must not block.
   using Observer = std::function<void(const v1::Migration&)>;
 
   virtual ~Migrator() = default;
 
-  // Reads the history. Migrations that a previous run left under way are settled before this
-  // returns, within about settle_timeout, as settle.h says: one that has not handed over is
+  // Reads the history. Migrations that a previous run left under way are settled from then on, all
+  // at once and within about settle_timeout, as settle.h says: one that has not handed over is
   // cancelled (the guest goes on at the source), a committed one is finished if that is certain to
-  // be right, and of any other nothing is assumed: it becomes INTERRUPTED.
+  // be right, and of any other nothing is assumed: it becomes INTERRUPTED. Until that is done,
+  // Create and Cancel are UNAVAILABLE; what only reads works.
   static absl::StatusOr<std::unique_ptr<Migrator>> Open(Gatherer* gatherer,
                                                         HypervisorConnector* connector,
                                                         Registry* registry, Store* store,
                                                         const Clock* clock, const Options& options,
                                                         Observer observer);
+
+  // Nothing that an earlier run left behind is being settled any more.
+  virtual bool Settled() const = 0;
+  virtual void AwaitSettled() = 0;
 
   // Accepts a migration (validated by the service) and starts it. Errors as the API documents.
   virtual absl::StatusOr<v1::Migration> Create(v1::Migration migration, const RequestKey& key) = 0;
@@ -91,6 +99,10 @@ class Migrator {
   // Newest first.
   virtual std::vector<v1::Migration> List() const = 0;
   virtual absl::StatusOr<v1::Migration> Cancel(const std::string& name) = 0;
+  // What a destination on another host is told that asks for the outcome of the migration it holds
+  // `reservation` for.
+  virtual v1::MigrationOutcome OutcomeOf(const std::string& name,
+                                         const std::string& reservation) const = 0;
   // Name of the running migration of a VM, or "".
   virtual std::string RunningMigrationOf(const std::string& vm) const = 0;
   // How many running migrations have a place under each limit.
@@ -99,6 +111,7 @@ class Migrator {
   virtual uint64_t Subscribe(std::function<void()> notify) = 0;
   virtual void Unsubscribe(uint64_t id) = 0;
   // Cancels what is before its commit, finishes what is behind it, and waits for the threads.
+  // What is being settled is settled first.
   // A guest must not be left stopped at pre-switchover with nobody to continue it.
   virtual void Shutdown() = 0;
 };

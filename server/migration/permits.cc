@@ -48,6 +48,15 @@ const FsDeviceFacts* Find(const VmFacts& vm, const std::string& device) {
   return nullptr;
 }
 
+// Whoever has the session of this keeper is who had it before the migration began.
+bool SessionIsWhereItWas(const PermitAt& at, const KeeperFacts& facts) {
+  uint64_t driver = 0;
+  for (const KeeperFacts::FrontEnd& front_end : facts.front_ends) {
+    if (front_end.role == KeeperFacts::Role::kDriver) driver = front_end.socket_inode;
+  }
+  return driver == (at.outgoing() ? at.permit.source_inode : 0);
+}
+
 std::vector<PermitAt*> Pointers(std::vector<PermitAt>& permits,
                                 const std::function<bool(const PermitAt&)>& wanted) {
   std::vector<PermitAt*> out;
@@ -127,17 +136,24 @@ std::vector<std::string> PermitsNotArmed(const std::vector<PermitAt>& permits, c
   return changes;
 }
 
-absl::Status Permits::CheckPhases(const std::function<Phase(const PermitAt&)>& wanted) {
+absl::Status Permits::CheckEach(
+    const std::function<absl::Status(const PermitAt&, const KeeperFacts&)>& check) {
   for (const PermitAt& at : permits_) {
     const absl::StatusOr<KeeperFacts> facts =
         keepers_->Look(at.keeper, clock_->Now() + call_timeout_);
     if (!facts.ok()) return AtKeeper(at, facts.status());
-    if (facts->phase == wanted(at) && facts->permit == at.permit.permit) continue;
-    return absl::FailedPreconditionError(absl::StrCat(
-        "QEMU reports success, but ", KeeperOf(at), " does not: ", Stands(*facts), "; expected \"",
-        PhaseName(wanted(at), "unknown"), "\" under permit ", at.permit.permit));
+    if (absl::Status good = check(at, *facts); !good.ok()) return good;
   }
   return absl::OkStatus();
+}
+
+absl::Status Permits::CheckPhases(const std::function<Phase(const PermitAt&)>& wanted) {
+  return CheckEach([&](const PermitAt& at, const KeeperFacts& facts) {
+    if (facts.phase == wanted(at) && facts.permit == at.permit.permit) return absl::OkStatus();
+    return absl::FailedPreconditionError(absl::StrCat(
+        "QEMU reports success, but ", KeeperOf(at), " does not: ", Stands(facts), "; expected \"",
+        PhaseName(wanted(at), "unknown"), "\" under permit ", at.permit.permit));
+  });
 }
 
 absl::Status Permits::CheckLoaded() {
@@ -147,6 +163,17 @@ absl::Status Permits::CheckLoaded() {
 
 absl::Status Permits::CheckSaved() {
   return CheckPhases([](const PermitAt&) { return Phase::kSaved; });
+}
+
+absl::Status Permits::CheckNeverUsed() {
+  return CheckEach([](const PermitAt& at, const KeeperFacts& facts) {
+    const bool in_force = facts.phase != Phase::kNone && facts.permit == at.permit.permit;
+    const bool taken_back = facts.phase == Phase::kNone && SessionIsWhereItWas(at, facts);
+    const bool used = facts.handed_over_permit == at.permit.permit;
+    if (!used && (in_force || taken_back)) return absl::OkStatus();
+    return absl::FailedPreconditionError(absl::StrCat(
+        "permit ", at.permit.permit, " may have been used at ", KeeperOf(at), ": ", Stands(facts)));
+  });
 }
 
 absl::Status Permits::NameDestination(const VmFacts& vm) {
@@ -163,20 +190,14 @@ absl::Status Permits::NameDestination(const VmFacts& vm) {
 
 absl::Status Permits::CheckSourcesGone() {
   if (permits_.empty()) return absl::FailedPreconditionError("no keeper can tell");
-  for (const PermitAt& at : permits_) {
-    if (!at.outgoing()) continue;
-    const absl::StatusOr<KeeperFacts> facts =
-        keepers_->Look(at.keeper, clock_->Now() + call_timeout_);
-    if (!facts.ok()) return AtKeeper(at, facts.status());
-    const bool connected = absl::c_any_of(facts->front_ends, [&](const auto& front_end) {
+  return CheckEach([](const PermitAt& at, const KeeperFacts& facts) {
+    const bool connected = absl::c_any_of(facts.front_ends, [&](const auto& front_end) {
       return front_end.socket_inode == at.permit.source_inode;
     });
-    if (connected) {
-      return absl::FailedPreconditionError(
-          absl::StrCat("the source is still connected to ", KeeperOf(at)));
-    }
-  }
-  return absl::OkStatus();
+    if (!at.outgoing() || !connected) return absl::OkStatus();
+    return absl::FailedPreconditionError(
+        absl::StrCat("the source is still connected to ", KeeperOf(at)));
+  });
 }
 
 absl::Status Permits::FenceOne(const PermitAt& at, absl::Time deadline) {

@@ -44,6 +44,9 @@ class Permits {
   absl::Status CheckLoaded();
   // OK when every keeper has issued its marker and nobody has presented it.
   absl::Status CheckSaved();
+  // OK when no destination can have run: at no keeper was this permit used, and where it is not in
+  // force any more (taken back, say) the session is where it was before.
+  absl::Status CheckNeverUsed();
   // Names the destination of every permit: the connections of `vm`, the device of the same name.
   absl::Status NameDestination(const VmFacts& vm);
   // OK when no keeper has the source's connection any more. An error as well without any permit:
@@ -69,6 +72,9 @@ class Permits {
  private:
   // Those in force with their keepers, separated by commas; or "".
   std::string InForce() const;
+  // Asks every keeper; the first that cannot be asked, or fails the check, is the answer.
+  absl::Status CheckEach(
+      const std::function<absl::Status(const PermitAt&, const KeeperFacts&)>& check);
   // OK when every keeper is in the phase that `wanted` gives for it, under its permit.
   absl::Status CheckPhases(const std::function<KeeperFacts::Phase(const PermitAt&)>& wanted);
   absl::Status ArmOne(PermitAt& at, absl::Duration ttl);

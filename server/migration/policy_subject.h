@@ -7,6 +7,7 @@
 #include "absl/time/time.h"
 #include "server/model/facts.h"
 #include "server/registry/registry.h"
+#include "vuf/v1/peer.pb.h"
 
 namespace vuf {
 
@@ -18,6 +19,11 @@ std::string SocketPathOf(const FsDeviceFacts& device);
 // `shadow_policy`.
 void AddPolicies(const Registry::Snapshot& registry, const std::string& vm, absl::Time now,
                  Facts& facts);
+
+// The same at the destination's agent, which knows the VM only from the source's: by its labels,
+// and by the back-ends of `facts.destination`.
+void AddIncomingPolicies(const Registry::Snapshot& registry, const v1::IncomingMigration& incoming,
+                         absl::Time now, Facts& facts);
 
 }  // namespace vuf
 

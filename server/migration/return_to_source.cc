@@ -19,15 +19,6 @@ Return SourceIsAt(const std::string& run_state, const ReturnOptions& options) {
                        " instead of ", options.run_state, "; vufd leaves it so.")};
 }
 
-// The destination runs the guest, or has run it: started without -S, or resumed by somebody else.
-// Nothing is known when it does not answer; then only vufd's own `cont` could have started it.
-std::string RunStateThatRan(Monitor& destination) {
-  absl::StatusOr<std::string> state = destination.QueryRunState();
-  if (!state.ok() && destination.Reconnect().ok()) state = destination.QueryRunState();
-  if (!state.ok() || *state == "paused" || *state == "inmigrate") return "";
-  return *state;
-}
-
 absl::Status ContSource(Monitor& source, const Clock& clock, absl::Time limit) {
   while (true) {
     absl::Status cont = source.Do(Hypervisor::Act::kCont);
@@ -43,15 +34,6 @@ absl::Status ContSource(Monitor& source, const Clock& clock, absl::Time limit) {
   }
 }
 
-std::string QuitOrTrap(Monitor& destination) {
-  const absl::Status quit = QuitDestination(destination);
-  if (quit.ok()) return "";
-  return absl::StrCat(" The destination QEMU (", destination.socket(),
-                      ") did not confirm that it quits (", quit.message(),
-                      "): kill it before anything else; with `cont` it would be a second running "
-                      "copy.");
-}
-
 // The source has completed, and the destination has not been told to run. A destination that was
 // started with -S runs the guest only when somebody says `cont`; vufd has not, and never will once
 // this migration has ended. So resuming the source cannot make two running copies, not even when
@@ -59,7 +41,9 @@ std::string QuitOrTrap(Monitor& destination) {
 // waits for `cont` is a trap for people, and the message names the trap if it stays set.
 Return ResumeSource(Monitor& source, Monitor* destination, const Clock& clock,
                     const ReturnOptions& options) {
-  const std::string ran = destination == nullptr ? "" : RunStateThatRan(*destination);
+  std::string ran;
+  if (destination != nullptr) ran = RunStateThatRan(*destination);
+  if (destination == nullptr && options.destination_ran) ran = options.destination_ran();
   if (!ran.empty()) {
     return {Return::Where::kDestination,
             absl::StrCat("The destination runs the guest already (run state ", ran,
@@ -122,7 +106,8 @@ Return ReturnToSource(Monitor& source, Monitor* destination, const Clock& clock,
         (void)source.Do(Hypervisor::Act::kMigrateCancel);
       }
     } else if (standing->run_state == "postmigrate") {
-      if (options.may_resume) return ResumeSource(source, destination, clock, options);
+      const bool may_resume = options.may_resume || (options.never_ran && options.never_ran());
+      if (may_resume) return ResumeSource(source, destination, clock, options);
       return {Return::Where::kHandedOver, "The source has handed over and is stopped."};
     } else if (standing->run_state != "finish-migrate") {
       return SourceIsAt(standing->run_state, options);

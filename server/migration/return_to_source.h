@@ -21,7 +21,7 @@ struct Return {
     kUnknown = 0,
     // As it was before the migration began.
     kSource,
-    // Stopped at the source after a complete hand-over; only without `may_resume`.
+    // Stopped at the source after a complete hand-over, and it may not be resumed.
     kHandedOver,
     // At the source, in a state that vufd did not cause and does not change.
     kSourceOther,
@@ -39,7 +39,12 @@ struct ReturnOptions {
   // Whether a source that has completed may be resumed. Only for whoever knows that the destination
   // was never told to run; see ResumeSource for the reasons.
   bool may_resume = false;
+  // For whoever may find that out: asked when the source is seen to have completed, not before.
+  // What keepers say while QEMU is still at it is out of date by then.
+  std::function<bool()> never_ran;
   absl::Time limit;
+  // With a null `destination`: the run state in which one elsewhere ran the guest, "" for none.
+  std::function<std::string()> destination_ran;
   // Called before a source that has completed is resumed. Words ("" is none): it stays stopped, for
   // this reason.
   std::function<std::string()> before_resume;

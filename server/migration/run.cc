@@ -1,6 +1,7 @@
 #include "server/migration/run.h"
 
 #include <algorithm>
+#include <future>
 #include <utility>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include "server/migration/destination.h"
 #include "server/migration/explain.h"
 #include "server/migration/identity.h"
+#include "server/migration/run_remote.h"
 
 namespace vuf {
 namespace {
@@ -37,8 +39,13 @@ GatherRequest RunRequest(const v1::Migration& migration, const std::string& sour
   request.source_socket = source_socket;
   request.request.sequential = migration.destination().has_sequential();
   request.request.has_destination = true;
-  // What is at that path now, if anything, is not looked at before the source has left.
-  if (!request.request.sequential) request.destination_socket = MonitorOf(migration.destination());
+  request.migration = migration.name();
+  if (migration.destination().has_other_host()) {
+    request.other_host = migration.destination().other_host();
+  } else if (!request.request.sequential) {
+    // What is at a sequential one's path now is not looked at before the source has left.
+    request.destination_socket = MonitorOf(migration.destination());
+  }
   request.request.shared_ram = migration.ram_transfer() == v1::RAM_TRANSFER_SHARED;
   for (const int mode : migration.allowed_modes()) {
     if (mode == v1::MIGRATION_MODE_STATELESS) request.request.allow_stateless = true;
@@ -60,7 +67,8 @@ Run::Run(const RunParts& parts, v1::Migration migration, const std::string& sour
       source_(parts_.connector, parts_.clock, parts_.qmp_timeout, source_socket),
       destination_(parts_.connector, parts_.clock, parts_.qmp_timeout,
                    MonitorOf(migration_.destination())),
-      permits_(parts_.keepers, parts_.clock, parts_.qmp_timeout) {}
+      permits_(parts_.keepers, parts_.clock, parts_.qmp_timeout),
+      remote_(RemoteOf(parts_, migration_)) {}
 
 void Run::Go() {
   absl::Status status = Evaluate();
@@ -122,12 +130,14 @@ absl::Status Run::Evaluate() {
                                            " but the fresh verdict has ", verdict_.fingerprint,
                                            "; evaluate again"));
   }
-  if (gathered.source == nullptr || (gathered.destination == nullptr && !sequential()) ||
+  const bool has_destination = sequential() || remote_ != nullptr;
+  if (gathered.source == nullptr || (gathered.destination == nullptr && !has_destination) ||
       !decided_.source.run_state.known()) {
     return absl::InternalError("the verdict allows without every monitor");
   }
   source_.Use(std::move(gathered.source), decided_.source.process);
-  if (sequential()) return absl::OkStatus();
+  peer_fingerprint_ = std::move(gathered.peer_fingerprint);
+  if (has_destination) return absl::OkStatus();
   destination_.Use(std::move(gathered.destination), decided_.destination->process);
   return absl::OkStatus();
 }
@@ -186,6 +196,9 @@ absl::Status Run::AwaitSource(absl::string_view wanted) {
     if (absl::Status stop = CheckStop(); !stop.ok()) return stop;
     if (absl::Status step = Converge(); !step.ok()) return step;
     if (absl::Status same = copying ? CheckEndpoints() : absl::OkStatus(); !same.ok()) return same;
+    if (remote_ != nullptr) {
+      if (absl::Status held = remote_->CheckLease(); !held.ok()) return held;
+    }
     absl::StatusOr<MonitorEvent> event = source_.Await(kSlice);
     if (!event.ok()) return Explain("waiting for events of the source QEMU", event.status());
     if (absl::Status guest = CheckGuest(*event); !guest.ok()) return guest;
@@ -208,7 +221,9 @@ absl::Status Run::Transfer() {
   // Written before QEMU is told to begin: a restart must know that there is something to cancel.
   absl::Status written = parts_.ledger->Advance(name(), v1::Migration::STATE_TRANSFERRING);
   if (!written.ok()) return Explain("writing the state TRANSFERRING", written);
-  absl::Status begun = sequential() ? SaveToFile() : ConnectStream();
+  absl::Status begun = sequential()         ? SaveToFile()
+                       : remote_ != nullptr ? OpenStreamThere()
+                                            : ConnectStream();
   if (!begun.ok()) return begun;
   transfer_begun_ = parts_.clock->Now();
   const absl::Status copied = AwaitSource("pre-switchover");
@@ -224,14 +239,26 @@ absl::Status Run::SwitchOver() {
     migration.mutable_progress()->set_qemu_status("pre-switchover");
   });
   const absl::Time begin = parts_.clock->Now();
-  const Facts now = parts_.gatherer->GatherAgain(gather_, *source_.hypervisor(),
-                                                 destination_.hypervisor(), deadline_);
+  std::future<std::vector<std::string>> there;
+  if (remote_ != nullptr) {
+    there = std::async(std::launch::async, [this] { return RecheckThere(); });
+  }
+  Facts now = parts_.gatherer->GatherAgain(gather_, *source_.hypervisor(),
+                                           destination_.hypervisor(), deadline_);
+  if (remote_ != nullptr) {
+    now.destination = decided_.destination;
+    now.other_host = decided_.other_host;
+  }
   Log(LogLevel::kInfo, "looked again at pre-switchover",
       {{"migration", name()}, {"took", absl::FormatDuration(parts_.clock->Now() - begin)}});
   if (absl::Status stop = CheckStop(); !stop.ok()) return stop;
   std::vector<std::string> changes = ChangesSince(decided_, now);
   const std::vector<std::string> not_armed = permits_.NotArmed(now);
   changes.insert(changes.end(), not_armed.begin(), not_armed.end());
+  if (there.valid()) {
+    const std::vector<std::string> more = there.get();
+    changes.insert(changes.end(), more.begin(), more.end());
+  }
   const absl::Status unchanged =
       changes.empty() ? absl::OkStatus()
                       : absl::AbortedError(
@@ -254,6 +281,7 @@ absl::Status Run::Confirm() {
 }
 
 absl::Status Run::ConfirmDestination() {
+  if (remote_ != nullptr) return remote_->Promise(parts_.clock->Now() + parts_.settle_timeout);
   const absl::Status loaded =
       AwaitLoaded(destination_, *parts_.clock, parts_.clock->Now() + parts_.settle_timeout,
                   [this] { return CheckStop(); });

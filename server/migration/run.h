@@ -4,8 +4,10 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
@@ -16,6 +18,7 @@
 #include "server/migration/ledger.h"
 #include "server/migration/monitor.h"
 #include "server/migration/permits.h"
+#include "server/migration/remote.h"
 #include "server/migration/return_to_source.h"
 #include "server/migration/saved_guests.h"
 #include "server/migration/state_file.h"
@@ -42,6 +45,9 @@ struct RunParts {
   SavedGuests* saved_guests;
   // Null: nothing is migrated.
   DecisionLog* decisions;
+  // Null: no migration to another host. With the address where those reach this agent.
+  PeerPort* peers;
+  std::string own_address;
 };
 
 // What is gathered for a migration as it was accepted, and when its time is up.
@@ -96,6 +102,13 @@ class Run {
   absl::Status ConfirmSaved();
   absl::Status CommitToFile();
   std::string RemoveStateFile(Return::Where where);
+  // To another host (run_remote.cc).
+  absl::Status ReserveThere();
+  absl::Status OpenStreamThere();
+  // What its agent has to say at pre-switchover, while this one looks at its own side.
+  std::vector<std::string> RecheckThere();
+  // Not empty: the guest ran there although nobody committed to it.
+  std::string RanThere(absl::Time limit);
   bool sequential() const { return gather_.request.sequential; }
   Return BackAtSource();
   const std::string& name() const { return migration_.name(); }
@@ -129,6 +142,10 @@ class Run {
   MigrationInfo outcome_;
   // Sequential only, from the moment it is made.
   std::optional<StateFile> state_file_;
+  // Null: the destination is on this host.
+  const std::unique_ptr<Remote> remote_;
+  // Of its agent's verdict.
+  std::string peer_fingerprint_;
 };
 
 }  // namespace vuf

@@ -1,4 +1,5 @@
 // How a migration ends: with the guest at the destination after the commit, at the source before.
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -7,6 +8,7 @@
 #include "server/migration/hand_over.h"
 #include "server/migration/return_to_source.h"
 #include "server/migration/run.h"
+#include "server/migration/run_remote.h"
 #include "server/migration/side_settings.h"
 
 namespace vuf {
@@ -21,14 +23,17 @@ absl::Status Run::Fence() {
 }
 
 // The source's QEMU has died after it sent everything: only the destination can go on, and it has
-// all it needs. That the source is gone is proved twice, by its monitor and by every keeper, which
-// lost its connection; a source that only does not answer might still run.
+// all it needs. That the source is gone is proved twice, by its monitor and by the kernel or every
+// keeper, which lost its connection; a source that only does not answer might still run.
 absl::Status Run::GoOnWithoutSource() {
   const absl::Status monitor = source_.Reconnect();
   if (!absl::IsNotFound(monitor) && !absl::IsFailedPrecondition(monitor)) {
     return absl::FailedPreconditionError("the source QEMU may still be there");
   }
-  if (absl::Status gone = permits_.CheckSourcesGone(); !gone.ok()) return gone;
+  const absl::Status gone = parts_.gatherer->IsGone(*decided_.source.process.value)
+                                ? absl::OkStatus()
+                                : permits_.CheckSourcesGone();
+  if (!gone.ok()) return gone;
   if (absl::Status confirmed = ConfirmDestination(); !confirmed.ok()) return confirmed;
   Log(LogLevel::kWarning, "the source QEMU is gone; the migration goes on at the destination",
       {{"migration", name()}, {"vm", migration_.vm()}});
@@ -49,6 +54,9 @@ absl::Status Run::Commit() {
 }
 
 void Run::HandOver() {
+  if (remote_ != nullptr) {
+    return FinishRemote(parts_, migration_, source_, *remote_, source_before_);
+  }
   const absl::Time limit = parts_.clock->Now() + parts_.settle_timeout;
   if (guest_was_running()) {
     const absl::Status started = StartDestination(destination_, *parts_.clock, limit);
@@ -88,7 +96,19 @@ Return Run::BackAtSource() {
     const std::string failed = permits_.DisarmAll(options.limit);
     return permits_.fenced() ? failed : "";
   };
-  return ReturnToSource(source_, sequential() ? nullptr : &destination_, *parts_.clock, options);
+  options.destination_ran = [&] { return RanThere(options.limit); };
+  const bool here = !sequential() && remote_ == nullptr;
+  return ReturnToSource(source_, here ? &destination_ : nullptr, *parts_.clock, options);
+}
+
+// Asked with the guest stopped, so not for long: without an answer nobody runs it there.
+std::string Run::RanThere(absl::Time limit) {
+  bool guest_ran = false;
+  if (remote_ != nullptr) {
+    (void)AbortRemote(*remote_, std::min(limit, parts_.clock->Now() + parts_.qmp_timeout),
+                      &guest_ran);
+  }
+  return guest_ran ? "as its agent says" : "";
 }
 
 void Run::GoBack(const absl::Status& why) {
@@ -100,6 +120,10 @@ void Run::GoBack(const absl::Status& why) {
       &message, ReleasePermits(permits_, back.where, parts_.clock->Now() + parts_.settle_timeout));
   if (back.where != Return::Where::kUnknown) {
     absl::StrAppend(&message, RestoreSide(source_, "source", source_before_));
+  }
+  if (remote_ != nullptr) {
+    absl::StrAppend(&message, AbortRemote(*remote_, parts_.clock->Now() + parts_.qmp_timeout,
+                                          /*guest_ran=*/nullptr));
   }
   if (!incoming_) {
     absl::StrAppend(&message, RestoreSide(destination_, "destination", destination_before_));

@@ -51,14 +51,18 @@ absl::Status Run::Prepare() {
                     *migration.mutable_source_qemu());
         migration.mutable_source_qemu()->set_run_state(*decided_.source.run_state.value);
         if (decided_.destination.has_value()) {
-          FillProcess(destination_.socket(), decided_.destination->process, decided_.boot_id,
+          const bool here = remote_ == nullptr;
+          FillProcess(decided_.destination->qmp_socket, decided_.destination->process,
+                      here ? decided_.boot_id : decided_.other_host->boot_id,
                       *migration.mutable_destination_qemu());
         }
         RecordPermits(permits_.all(), migration);
       });
   if (!written.ok()) return Explain("writing the state PREPARING", written);
   if (absl::Status status = ConfigureSource(); !status.ok()) return status;
-  if (!sequential()) {
+  if (remote_ != nullptr) {
+    if (absl::Status status = ReserveThere(); !status.ok()) return status;
+  } else if (!sequential()) {
     if (absl::Status status = ConfigureDestination(); !status.ok()) return status;
   }
   if (absl::Status stop = CheckStop(); !stop.ok()) return stop;

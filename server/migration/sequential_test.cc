@@ -1,7 +1,6 @@
 // Sequential migrations: the source's QEMU ends before the destination's begins.
 #include <unistd.h>
 
-#include <cstdlib>
 #include <fstream>
 #include <string>
 #include <vector>
@@ -10,7 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "server/migration/migration_world.h"
+#include "server/migration/sequential_world.h"
 
 namespace vuf {
 namespace {
@@ -23,84 +22,16 @@ using ::testing::SizeIs;
 
 using Phase = KeeperFacts::Phase;
 using State = v1::Migration::State;
-constexpr char kKeeper[] = "/run/fs0.control";
-constexpr uint64_t kSourceInode = 1000;
-constexpr uint64_t kDestinationInode = 1002;
 
-// Allows whoever answers, and refuses a destination whose guest name is "wrong".
-Verdict Judge(const Facts& facts) {
-  Verdict verdict;
-  verdict.fingerprint = "f1";
-  verdict.evaluated_at = facts.now;
-  verdict.mode = Mode::kStateless;
-  verdict.devices = {{"fs0", "share", Mode::kStateless, ""}};
-  verdict.allow = facts.source.monitor.known();
-  if (!facts.destination.has_value()) return verdict;
-  verdict.allow = facts.destination->monitor.known() &&
-                  facts.destination->guest_name.value.value_or("") != "wrong" &&
-                  facts.destination->run_state.value == "inmigrate" &&
-                  facts.request.own_permits.count("fs0") == 1;
-  Finding finding;
-  finding.code = "SPOILED";
-  finding.message = "It is spoiled.";
-  if (!verdict.allow) verdict.blockers.push_back(finding);
-  return verdict;
-}
-
-// One device behind a keeper; the destination is started by the test.
 class SequentialTest : public ::testing::Test {
  protected:
-  SequentialTest() {
-    std::string name = ::testing::TempDir() + "/seqXXXXXX";
-    file_ = absl::StrCat(mkdtemp(name.data()), "/guest");
-    world_.options.evaluate = Judge;
-    world_.keepers.Add({kKeeper, {300, 2000}, "instance 300"});
-    world_.keepers.ConnectFrontEnd(kKeeper, kSourceInode);
-    (void)world_.keepers.Start(kKeeper, kSourceInode);
-    SetKept(kSourceFs, kSourceInode);
-    SetKept(kDestinationFs, kDestinationInode);
-    world_.host.add = [this](VmFacts& vm) {
-      vm.devices.value->front().back_end.keeper =
-          Known(world_.keepers.Facts(kKeeper), Source::kSockDiag, absl::Now());
-    };
-    world_.qemu.SetBackEnds(BackEnds());
-    world_.qemu.Die(kDestination);
-    world_.Start();
-  }
+  SequentialTest() : file_(world_.state_file()) { world_.Start(); }
 
-  void SetKept(const char* fs_socket, uint64_t inode) {
-    BackEndFacts back_end = TestBackEnd(fs_socket, 300);
-    back_end.kind = Known(BackEndKind::kKeeper, Source::kBackEndExecutable, absl::Now());
-    back_end.socket.value->peer_inode = inode;
-    world_.host.SetBackEnd(fs_socket, back_end);
-  }
-  static uint64_t InodeOf(const std::string& vm) {
-    return vm == kSource ? kSourceInode : kDestinationInode;
-  }
-  FakeBackEnds BackEnds() {
-    FakeBackEnds out;
-    out.save = [this](const std::string& vm) { return world_.keepers.Save(kKeeper, InodeOf(vm)); };
-    out.load = [this](const std::string& vm) { return world_.keepers.Load(kKeeper, InodeOf(vm)); };
-    out.start = [this](const std::string& vm) { (void)world_.keepers.Start(kKeeper, InodeOf(vm)); };
-    out.gone = [this](const std::string& vm) { world_.keepers.Disconnect(kKeeper, InodeOf(vm)); };
-    return out;
-  }
-
-  // A QEMU at the destination's socket; the one before it must have ended.
   void AddDestination(const std::string& guest_name = "guest",
                       FakeOutcome outcome = FakeOutcome::kCompletes) {
-    VmFacts vm = TestVm(kDestination, kDestinationFs, ++destination_pid_, "inmigrate");
-    vm.guest_name = Known(guest_name, Source::kQmp, absl::Now());
-    world_.keepers.ConnectFrontEnd(kKeeper, kDestinationInode);
-    world_.qemu.AddVm(vm);
-    world_.qemu.SetOutcome(kDestination, outcome);
+    world_.AddDestination(guest_name, outcome);
   }
-  v1::Migration Request() const {
-    v1::Migration request = world_.Request();
-    request.mutable_destination()->mutable_sequential()->set_qmp_socket(kDestination);
-    request.mutable_destination()->mutable_sequential()->set_state_file(file_);
-    return request;
-  }
+  v1::Migration Request() const { return world_.SequentialRequest(); }
   // Until the guest is in the file and the source has gone; returns the migration's name.
   std::string Save() { return Save(Request()); }
   std::string Save(const v1::Migration& request) {
@@ -141,9 +72,8 @@ class SequentialTest : public ::testing::Test {
     EXPECT_THAT(Saved(), IsEmpty());
   }
 
-  MigrationWorld world_;
-  std::string file_;
-  int destination_pid_ = 500;
+  SequentialWorld world_;
+  const std::string file_;
 };
 
 TEST_F(SequentialTest, TheGuestWaitsForItsDestination) {
@@ -202,7 +132,8 @@ TEST_F(SequentialTest, ADestinationThatFailsIsEndedAndTheNextOneIsTaken) {
   for (const FakeOutcome outcome :
        {FakeOutcome::kDestinationLoadFails, FakeOutcome::kDestinationDies}) {
     SCOPED_TRACE(static_cast<int>(outcome));
-    const std::string name = destination_pid_ == 500 ? Save() : world_.migrator->List()[0].name();
+    const std::string name =
+        world_.migrator->List().empty() ? Save() : world_.migrator->List()[0].name();
     AddDestination("guest", outcome);
     EXPECT_TRUE(world_.AwaitThat([&] { return !world_.qemu.Alive(kDestination); }));
     EXPECT_TRUE(AwaitMessage(name, "Start another one"));

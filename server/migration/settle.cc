@@ -11,6 +11,7 @@
 #include "server/migration/hand_over.h"
 #include "server/migration/permits.h"
 #include "server/migration/return_to_source.h"
+#include "server/migration/run_remote.h"
 
 namespace vuf {
 namespace {
@@ -26,7 +27,8 @@ class Settlement {
         source_(parts.connector, parts.clock, parts.qmp_timeout, std::move(source_socket)),
         destination_(parts.connector, parts.clock, parts.qmp_timeout,
                      MonitorOf(migration_.destination())),
-        permits_(parts.keepers, parts.clock, parts.qmp_timeout) {}
+        permits_(parts.keepers, parts.clock, parts.qmp_timeout),
+        remote_(RemoteOf(parts, migration_)) {}
 
   void Settle() {
     absl::Status pinned = Pin();
@@ -48,7 +50,8 @@ class Settlement {
   absl::Status Pin() {
     const Evidence<std::string> boot_id = parts_.gatherer->BootId();
     std::vector<const v1::QemuProcess*> sides = {&migration_.source_qemu()};
-    if (!sequential() || committed()) sides.push_back(&migration_.destination_qemu());
+    const bool there = remote_ == nullptr && (!sequential() || committed());
+    if (there) sides.push_back(&migration_.destination_qemu());
     for (const v1::QemuProcess* side : sides) {
       if (side->pid() <= 0 || side->boot_id().empty()) {
         return absl::FailedPreconditionError("the record does not say which QEMUs took part");
@@ -103,19 +106,35 @@ class Settlement {
 
   void NotBegun(bool pinned) {
     if (pinned && migration_.state() == v1::Migration::STATE_PREPARING) ForgetSettings(source_);
+    const std::optional<record::v1::SavedGuest> saved = parts_.saved_guests->Get(migration_.vm());
     End(v1::Migration::STATE_FAILED,
-        absl::StrCat("vufd ended before the migration was begun: the guest stays at the source.",
-                     ReleasePermits(permits_, Return::Where::kSource, limit_)));
+        absl::StrCat("vufd ended before the migration was begun: the guest stays ",
+                     saved.has_value() ? absl::StrCat("in ", saved->state_file(), ".")
+                                       : std::string("at the source."),
+                     ReleasePermits(permits_, Return::Where::kSource, limit_), AbortThere()));
+  }
+
+  // It would find out by itself; told, it does so at once.
+  std::string AbortThere(bool* guest_ran = nullptr) {
+    if (remote_ == nullptr) return "";
+    return AbortRemote(*remote_, parts_.clock->Now() + parts_.qmp_timeout, guest_ran);
   }
 
   void Uncommitted() {
     ReturnOptions options;
     options.limit = limit_;
     // Otherwise somebody may have resumed the destination while vufd was away.
-    options.may_resume = DestinationNeverRan();
-    if (options.may_resume) options.run_state = migration_.source_qemu().run_state();
+    options.never_ran = [this] { return DestinationNeverRan(); };
+    if (const std::string& before = migration_.source_qemu().run_state(); !before.empty()) {
+      options.run_state = before;
+    }
     options.before_resume = [this] { return permits_.DisarmAll(limit_); };
-    Monitor* const there = sequential() ? nullptr : &destination_;
+    options.destination_ran = [this] {
+      bool guest_ran = false;
+      (void)AbortThere(&guest_ran);
+      return guest_ran ? "as its agent says" : "";
+    };
+    Monitor* const there = sequential() || remote_ != nullptr ? nullptr : &destination_;
     const Return back = ReturnToSource(source_, there, *parts_.clock, options);
     const std::string start = "vufd ended while the migration was under way, before its commit. ";
     const std::string permits = ReleasePermits(permits_, back.where, limit_);
@@ -125,7 +144,7 @@ class Settlement {
         ForgetSettings(source_);
         return End(v1::Migration::STATE_FAILED,
                    absl::StrCat(start, "What was left of it was cancelled at restart. ",
-                                back.message, permits, ForgetFile()));
+                                back.message, permits, ForgetFile(), AbortThere()));
       case Return::Where::kHandedOver:
         return End(v1::Migration::STATE_INTERRUPTED, absl::StrCat(start, HandedOver(), permits));
       case Return::Where::kDestination:
@@ -137,8 +156,10 @@ class Settlement {
   // A guest that runs has its devices started, so with the first of them its keeper's session would
   // have been handed over.
   bool DestinationNeverRan() {
-    if (migration_.source_qemu().run_state().empty() || permits_.all().empty()) return false;
-    return (sequential() ? permits_.CheckSaved() : permits_.CheckLoaded()).ok();
+    if (migration_.source_qemu().run_state().empty()) return false;
+    // Its agent resumes it only when this journal says COMMITTED.
+    if (remote_ != nullptr) return true;
+    return !permits_.all().empty() && permits_.CheckNeverUsed().ok();
   }
 
   // Once the guest is not in it any more.
@@ -194,6 +215,7 @@ class Settlement {
   // OK: it can not run the guest any more.
   absl::Status SourceIsOut() {
     if (sequential()) return permits_.CheckSourcesGone();
+    if (SourceIsGone()) return absl::OkStatus();
     absl::StatusOr<Monitor::Standing> here = SourceStanding();
     if (!here.ok()) {
       return absl::UnavailableError(absl::StrCat("the source: ", here.status().message()));
@@ -201,6 +223,14 @@ class Settlement {
     if (here->run_state == "postmigrate") return absl::OkStatus();
     return absl::FailedPreconditionError(
         absl::StrCat("the source's run state is ", here->run_state));
+  }
+
+  // Its monitor and every keeper say so. Had it run on before, the keepers would not have the
+  // marker any more that the fence asks for.
+  bool SourceIsGone() {
+    const absl::Status monitor = source_.Reconnect();
+    const bool nobody = absl::IsNotFound(monitor) || absl::IsFailedPrecondition(monitor);
+    return (nobody || absl::IsAborted(monitor)) && permits_.CheckSourcesGone().ok();
   }
 
   absl::StatusOr<Monitor::Standing> SourceStanding() {
@@ -241,6 +271,8 @@ class Settlement {
   Monitor source_;
   Monitor destination_;
   Permits permits_;
+  // Null: the destination is on this host.
+  const std::unique_ptr<Remote> remote_;
 };
 
 }  // namespace
@@ -250,6 +282,8 @@ void SettleUnfinished(const RunParts& parts) {
   const std::shared_ptr<const Registry::Snapshot> registry = parts.registry->snapshot();
   for (const v1::Migration& migration : parts.ledger->Unfinished()) {
     if (migration.state() == v1::Migration::STATE_AWAITING_DESTINATION) continue;
+    // Goes on by itself, for as long as it takes (run_remote.h).
+    if (IsCommittedElsewhere(migration)) continue;
     // The registry may name another monitor by now, or none.
     std::string socket = migration.source_qemu().qmp_socket();
     const auto vm = registry->vms.find(migration.vm());

@@ -2,6 +2,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -76,6 +77,11 @@ class SettleKeeperTest : public ::testing::Test {
     return *world_.migrator->Get(kName);
   }
 
+  void RecordRunState() {
+    change_ = [](v1::Migration& migration) {
+      migration.mutable_source_qemu()->set_run_state("running");
+    };
+  }
   void ExpectAtSource(const v1::Migration& migration) {
     EXPECT_EQ(migration.state(), v1::Migration::STATE_FAILED) << migration.message();
     EXPECT_TRUE(world_.SourceRuns());
@@ -104,6 +110,7 @@ class SettleKeeperTest : public ::testing::Test {
     permit.set_start_ticks(2000);
     permit.set_permit(id);
     permit.set_mode(mode);
+    if (std::string(socket) != kMovesTo) permit.set_source_inode(pid == 300 ? 1000 : 1001);
   }
 };
 
@@ -150,6 +157,69 @@ TEST_F(SettleKeeperTest, HandedOverWithoutACommitKeepsItsPermitsAndNamesThem) {
   EXPECT_TRUE(world_.keepers.Facts(kStays).fenced);
   EXPECT_THAT(migration.message(),
               AllOf(HasSubstr("m1-0"), HasSubstr(kMovesTo), HasSubstr("vuf-keeperctl disarm")));
+}
+
+// vufd was on its way back to the source, and had not resumed it yet.
+TEST_F(SettleKeeperTest, ASourceWhosePermitsAreTakenBackAlreadyIsResumed) {
+  Fence();
+  for (const auto& [socket, pid, permit] :
+       {std::tuple(kStays, 300, "m1-0"), {kMovesFrom, 301, "m1-1"}, {kMovesTo, 302, "m1-1"}}) {
+    ASSERT_TRUE(world_.keepers.Disarm({socket, {pid, 2000}, ""}, permit, Soon()).ok());
+  }
+  RecordRunState();
+  ExpectAtSource(RestartAt(v1::Migration::STATE_TRANSFERRING));
+}
+
+// What keepers say before QEMU is done is not what they say when it is.
+TEST_F(SettleKeeperTest, ASourceThatHandsOverDuringTheRestartIsResumed) {
+  Migrate();
+  world_.qemu.Before(kSource, FakeCall::kQueryMigration, [this] {
+    if (world_.qemu.RunState(kSource) != "finish-migrate") return;
+    EXPECT_TRUE(source_->Do(Hypervisor::Act::kMigrateContinue, Soon()).ok());
+  });
+  RecordRunState();
+  ExpectAtSource(RestartAt(v1::Migration::STATE_TRANSFERRING));
+}
+
+TEST_F(SettleKeeperTest, ADestinationThatMayHaveRunKeepsTheSourceStopped) {
+  Fence();
+  ASSERT_TRUE(destination_->Do(Hypervisor::Act::kCont, Soon()).ok());
+  world_.qemu.StopByOther(kDestination);
+  RecordRunState();
+  EXPECT_EQ(RestartAt(v1::Migration::STATE_TRANSFERRING).state(), v1::Migration::STATE_INTERRUPTED);
+  EXPECT_FALSE(world_.SourceRuns());
+}
+
+// It was paused when vufd looked first, and ran before the source was seen to be done.
+TEST_F(SettleKeeperTest, ADestinationThatRanDuringTheRestartKeepsTheSourceStopped) {
+  Migrate();
+  world_.qemu.Before(kSource, FakeCall::kQueryMigration, [this] {
+    if (world_.qemu.RunState(kSource) != "finish-migrate") return;
+    EXPECT_TRUE(source_->Do(Hypervisor::Act::kMigrateContinue, Soon()).ok());
+    EXPECT_TRUE(world_.qemu.ContByOther(kDestination).ok());
+    world_.qemu.StopByOther(kDestination);
+  });
+  RecordRunState();
+  EXPECT_EQ(RestartAt(v1::Migration::STATE_TRANSFERRING).state(), v1::Migration::STATE_INTERRUPTED);
+  EXPECT_FALSE(world_.SourceRuns());
+  EXPECT_TRUE(world_.qemu.Alive(kDestination)) << "it has the guest";
+}
+
+TEST_F(SettleKeeperTest, CommittedAndItsSourceIsGone) {
+  Fence();
+  world_.qemu.Die(kSource);
+  const v1::Migration migration = RestartAt(v1::Migration::STATE_COMMITTED);
+  EXPECT_EQ(migration.state(), v1::Migration::STATE_SUCCEEDED) << migration.message();
+  EXPECT_TRUE(world_.DestinationRuns());
+}
+
+// Its commit was reported as failed and is on the disk all the same.
+TEST_F(SettleKeeperTest, CommittedButTheSourceWentOnAndIsGone) {
+  SwitchOver();
+  ASSERT_TRUE(world_.qemu.ContByOther(kSource).ok());
+  world_.qemu.Die(kSource);
+  EXPECT_EQ(RestartAt(v1::Migration::STATE_COMMITTED).state(), v1::Migration::STATE_INTERRUPTED);
+  EXPECT_FALSE(world_.DestinationRuns());
 }
 
 TEST_F(SettleKeeperTest, CommittedButNotStartedYet) {

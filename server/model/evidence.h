@@ -21,6 +21,7 @@ enum class Source {
   kRegistry,
   kRequest,
   kFileSystem,
+  kPeer,
 };
 
 template <typename T>

@@ -40,11 +40,28 @@ struct Request {
   // did, by FsDeviceFacts::subject(). `source` is then what was recorded when the migration was
   // decided, of any age. Empty before that.
   std::map<std::string, std::string> own_permits;
+  bool operator==(const Request&) const = default;
+};
+
+// The host of the other side, when that is not this one: what its agent says.
+struct OtherHost {
+  // Which side is there: the destination for the agent that moves the VM away, the source for the
+  // one that takes it in.
+  Side side = Side::kDestination;
+  // "HOST:PORT" of the agent.
+  std::string agent;
+  // Unknown, and why, when the agent did not answer.
+  Evidence<std::string> boot_id;
+  // What that agent itself has against it ("CODE: message"): its policies, its evidence.
+  std::vector<std::string> refusals;
 };
 
 struct Facts {
   Request request;
+  // Of this host.
   Evidence<std::string> boot_id;
+  // Absent: both sides are on this host.
+  std::optional<OtherHost> other_host;
   VmFacts source;
   // Absent when the request names none.
   std::optional<VmFacts> destination;

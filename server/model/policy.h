@@ -94,6 +94,7 @@ struct EffectivePolicy {
   std::vector<DevicePolicy> devices;
   // Absent: no policy says anything, so nothing is allowed.
   Setting<bool> same_host;
+  Setting<bool> other_host;
   // The setting is absent when no policy has windows: any time will do.
   Setting<WindowState> window;
   std::vector<PolicyHold> holds;

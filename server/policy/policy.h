@@ -52,6 +52,7 @@ struct Policy {
   Selector selector;
   std::optional<ModesAllowed> modes;
   std::optional<bool> same_host;
+  std::optional<bool> other_host;
   std::optional<uint64_t> max_bandwidth;
   std::optional<absl::Duration> max_downtime;
   std::optional<absl::Duration> max_timeout;

@@ -66,6 +66,7 @@ void TakeFirst(const std::optional<T>& value, const Policy& policy, Setting<T>& 
 
 void MergeForVm(const Policy& policy, absl::Time now, EffectivePolicy& out) {
   TakeFirst(policy.same_host, policy, out.same_host);
+  TakeFirst(policy.other_host, policy, out.other_host);
   TakeFirst(policy.max_bandwidth, policy, out.max_bandwidth);
   TakeFirst(policy.max_downtime, policy, out.max_downtime);
   TakeFirst(policy.max_timeout, policy, out.max_timeout);

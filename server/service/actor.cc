@@ -3,22 +3,25 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "server/convert/convert.h"
+#include "server/security/identity.h"
 
 namespace vuf {
 namespace {
 
-constexpr size_t kMaxBytes = 256;
+constexpr size_t kMaxAgentBytes = 256;
 
 }  // namespace
 
 std::string ActorOf(const grpc::ServerContextBase& context) {
-  std::string actor = context.peer();
+  const Identity identity = IdentityOf(context);
+  std::string actor = identity.known() ? identity.name() : "unknown";
   const auto agent = context.client_metadata().find("user-agent");
   if (agent != context.client_metadata().end()) {
-    absl::StrAppend(&actor, "; calls itself ",
-                    absl::string_view(agent->second.data(), agent->second.size()));
+    absl::StrAppend(
+        &actor, "; calls itself ",
+        absl::string_view(agent->second.data(), agent->second.size()).substr(0, kMaxAgentBytes));
   }
-  return ValidUtf8(actor.substr(0, kMaxBytes));
+  return ValidUtf8(actor);
 }
 
 }  // namespace vuf

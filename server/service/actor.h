@@ -1,4 +1,4 @@
-// Who makes a call, as far as gRPC tells.
+// Who makes a call, for what is written down about it.
 #ifndef VUFD_SERVER_SERVICE_ACTOR_H_
 #define VUFD_SERVER_SERVICE_ACTOR_H_
 
@@ -8,8 +8,8 @@
 
 namespace vuf {
 
-// As DecisionRecord.actor documents it: the peer, and what the caller says it is. Long ones are
-// cut.
+// As DecisionRecord.actor documents it: the identity, and what the caller says it is. The latter is
+// cut when it is long.
 std::string ActorOf(const grpc::ServerContextBase& context);
 
 }  // namespace vuf

@@ -1,39 +1,35 @@
 #include "server/service/api_server.h"
 
-#include <sys/stat.h>
-
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "grpcpp/ext/proto_server_reflection_plugin.h"
 #include "grpcpp/health_check_service_interface.h"
 #include "grpcpp/server_builder.h"
+#include "server/security/door.h"
+#include "server/security/unix_listener.h"
 #include "server/service/back_end_watcher.h"
 #include "server/service/decision_service.h"
 #include "server/service/deps.h"
 #include "server/service/endpoint_service.h"
 #include "server/service/listen_socket.h"
 #include "server/service/migration_service.h"
+#include "server/service/peer_service.h"
 #include "server/service/planning_service.h"
 #include "server/service/policy_service.h"
 #include "server/service/profile_service.h"
+#include "server/service/readiness.h"
 #include "server/service/refresher.h"
 #include "server/service/vm_service.h"
 
 namespace vuf {
 namespace {
 
-constexpr int kMaxRequestBytes = 1 << 20;
 constexpr size_t kMonitorThreads = 16;
 constexpr size_t kMonitorQueue = 128;
 constexpr size_t kWriteThreads = 8;
 constexpr size_t kWriteQueue = 256;
-
-// Services whose health is told beside the server's own ("").
-constexpr const char* kServices[] = {
-    "vuf.v1.VmService",        "vuf.v1.EndpointService",        "vuf.v1.BackEndProfileService",
-    "vuf.v1.MigrationService", "vuf.v1.MigrationPolicyService", "vuf.v1.PlanningService",
-    "vuf.v1.DecisionService"};
 
 }  // namespace
 
@@ -41,7 +37,8 @@ constexpr const char* kServices[] = {
 struct ApiServer::Objects {
   Objects(const Parts& parts, const Options& options)
       : parts(parts),
-        calls(parts.metrics),
+        calls(parts.metrics, parts.gate, parts.audit,
+              [this](const char* method) { return CheckReady(*this->parts.migrator, method); }),
         observer(parts.discovery, parts.registry, parts.clock),
         finder(parts.connector, parts.qemus, parts.registry, parts.migrator,
                options.monitor_timeout),
@@ -56,7 +53,8 @@ struct ApiServer::Objects {
         migrations(Deps(options)),
         policies(Deps(options)),
         planning(Deps(options)),
-        decisions(Deps(options)) {}
+        decisions(Deps(options)),
+        peers(Deps(options)) {}
 
   ~Objects() {
     parts.registry->Unsubscribe(registry_subscription);
@@ -79,7 +77,20 @@ struct ApiServer::Objects {
             &write_pool,
             options.qmp_socket_globs,
             options.monitor_timeout,
-            parts.decisions};
+            parts.decisions,
+            parts.incoming};
+  }
+
+  // Whoever adds one adds its methods to server/security/methods.cc.
+  std::vector<std::pair<const char*, grpc::Service*>> Services() {
+    return {{v1::VmService::service_full_name(), &vms},
+            {v1::EndpointService::service_full_name(), &endpoints},
+            {v1::BackEndProfileService::service_full_name(), &profiles},
+            {v1::MigrationService::service_full_name(), &migrations},
+            {v1::MigrationPolicyService::service_full_name(), &policies},
+            {v1::PlanningService::service_full_name(), &planning},
+            {v1::DecisionService::service_full_name(), &decisions},
+            {v1::PeerService::service_full_name(), &peers}};
   }
 
   const Parts parts;
@@ -98,46 +109,63 @@ struct ApiServer::Objects {
   PolicyServiceShell policies;
   PlanningServiceShell planning;
   DecisionServiceShell decisions;
+  PeerServiceShell peers;
   std::unique_ptr<grpc::Server> server;
+  std::unique_ptr<UnixListener> unix_listener;
+  int tls_port = 0;
+  std::vector<std::string> service_names;
+  std::unique_ptr<Readiness> readiness;
   std::unique_ptr<Refresher> refresher;
   std::unique_ptr<BackEndWatcher> back_end_watcher;
 };
 
-absl::StatusOr<std::unique_ptr<ApiServer>> ApiServer::Start(const Parts& parts,
-                                                            const Options& options) {
-  const absl::Status prepared = PrepareListenSocket(options.listen_socket);
-  if (!prepared.ok()) return prepared;
-  auto objects = std::make_unique<Objects>(parts, options);
+absl::Status ApiServer::Listen(Objects& objects, const Options& options) {
+  if (absl::Status prepared = PrepareListenSocket(options.listen_socket); !prepared.ok()) {
+    return prepared;
+  }
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
-  builder.SetMaxReceiveMessageSize(kMaxRequestBytes);
-  int port = 0;
-  builder.AddListeningPort(absl::StrCat("unix:", options.listen_socket),
-                           grpc::InsecureServerCredentials(), &port);
-  builder.RegisterService(&objects->vms);
-  builder.RegisterService(&objects->endpoints);
-  builder.RegisterService(&objects->profiles);
-  builder.RegisterService(&objects->migrations);
-  builder.RegisterService(&objects->policies);
-  builder.RegisterService(&objects->planning);
-  builder.RegisterService(&objects->decisions);
-  // chmod afterwards would leave a moment in which anybody may connect.
-  const mode_t mask = umask(0117);
-  objects->server = builder.BuildAndStart();
-  umask(mask);
-  if (objects->server == nullptr || port == 0) {
-    return absl::UnavailableError(
-        absl::StrCat("listen_socket: cannot listen on \"", options.listen_socket, "\""));
+  builder.SetMaxReceiveMessageSize(options.max_request_bytes);
+  // Otherwise a second agent would share the port instead of being told.
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  absl::StatusOr<std::unique_ptr<UnixListener>> listener =
+      UnixListener::Listen(options.listen_socket, objects.parts.gate, builder);
+  if (!listener.ok()) return listener.status();
+  if (objects.parts.tls != nullptr) {
+    builder.AddListeningPort(options.tls_address, TlsDoor(objects.parts.tls, objects.parts.gate),
+                             &objects.tls_port);
   }
+  for (const auto& [name, service] : objects.Services()) {
+    builder.RegisterService(service);
+    objects.service_names.emplace_back(name);
+  }
+  objects.server = builder.BuildAndStart();
+  if (objects.server == nullptr) {
+    return absl::UnavailableError(
+        absl::StrCat("tls.listen_address: cannot listen on \"", options.tls_address, "\""));
+  }
+  objects.unix_listener = *std::move(listener);
+  objects.unix_listener->Start();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<ApiServer>> ApiServer::Start(const Parts& parts,
+                                                            const Options& options) {
+  auto objects = std::make_unique<Objects>(parts, options);
+  if (absl::Status listening = Listen(*objects, options); !listening.ok()) return listening;
   objects->refresher = std::make_unique<Refresher>(
       &objects->finder, &objects->observer, parts.registry, parts.metrics, options.qmp_socket_globs,
       options.discovery_period);
   objects->back_end_watcher = std::make_unique<BackEndWatcher>(parts.processes, &objects->observer,
                                                                parts.registry, parts.metrics);
-  for (const char* const service : kServices) {
-    objects->server->GetHealthCheckService()->SetServingStatus(service, true);
+  grpc::HealthCheckServiceInterface* const health = objects->server->GetHealthCheckService();
+  for (const std::string& service : objects->service_names) {
+    health->SetServingStatus(service, false);
   }
+  health->SetServingStatus(false);
+  objects->readiness =
+      std::make_unique<Readiness>(parts.migrator, [health] { health->SetServingStatus(true); });
   return std::unique_ptr<ApiServer>(new ApiServer(std::move(objects)));
 }
 
@@ -145,7 +173,12 @@ ApiServer::ApiServer(std::unique_ptr<Objects> objects) : objects_(std::move(obje
 
 ApiServer::~ApiServer() { Stop(absl::Now()); }
 
+const std::vector<std::string>& ApiServer::services() const { return objects_->service_names; }
+
+int ApiServer::tls_port() const { return objects_->tls_port; }
+
 void ApiServer::BeginStop() {
+  if (objects_->readiness != nullptr) objects_->readiness->Stop();
   objects_->server->GetHealthCheckService()->SetServingStatus(false);
   objects_->watches.Stop();
 }
@@ -153,8 +186,10 @@ void ApiServer::BeginStop() {
 void ApiServer::Stop(absl::Time deadline) {
   if (objects_->server == nullptr) return;
   BeginStop();
+  objects_->readiness.reset();
   objects_->back_end_watcher.reset();
   objects_->refresher.reset();
+  objects_->unix_listener->Stop();
   objects_->server->Shutdown(absl::ToChronoTime(deadline));
   objects_->server->Wait();
   objects_->server.reset();

@@ -5,6 +5,7 @@
 #include <future>
 
 #include "absl/strings/str_cat.h"
+#include "server/service/find_vm.h"
 #include "server/service/validate.h"
 
 namespace vuf {
@@ -26,33 +27,53 @@ absl::StatusOr<std::vector<v1::Vm>> VmsOf(
   }
   for (int i = 0; i < names.size(); ++i) {
     const std::string field = absl::StrCat("vms[", i, "]");
-    const absl::Status checked = CheckName(field, "vms", names.Get(i));
-    if (!checked.ok()) return checked;
-    const auto found = snapshot->vms.find(names.Get(i));
-    if (found == snapshot->vms.end()) {
-      return absl::NotFoundError(absl::StrCat(field, ": there is no VM ", Quoted(names.Get(i))));
-    }
-    vms.push_back(found->second);
+    const absl::StatusOr<const v1::Vm*> found = FindVm(*snapshot, field, names.Get(i));
+    if (!found.ok()) return found.status();
+    vms.push_back(**found);
   }
   if (vms.size() <= kMaxBatchVms) return vms;
   return InvalidField("vms", absl::StrCat(vms.size(), " VMs"),
                       absl::StrCat("at most ", kMaxBatchVms, "; name some of them"));
 }
 
-std::shared_ptr<const VmFacts> DestinationCache::Get(const std::string& qmp_socket, absl::Time now,
-                                                     absl::Time deadline) {
-  {
-    MutexLock lock(&mu_);
-    const auto it = entries_.find(qmp_socket);
-    if (it != entries_.end() && now - it->second.observed_at < kDestinationAge) {
-      return it->second.facts;
-    }
-  }
-  // Two threads may both ask; the monitor takes them one after the other.
-  auto facts = std::make_shared<const VmFacts>(gatherer_->ObserveVm(qmp_socket, deadline));
+DestinationCache::Entry DestinationCache::Find(const std::string& qmp_socket) const {
   MutexLock lock(&mu_);
-  entries_[qmp_socket] = {facts, now};
-  return facts;
+  const auto it = entries_.find(qmp_socket);
+  return it == entries_.end() ? Entry() : it->second;
+}
+
+void DestinationCache::Keep(const std::string& qmp_socket, Entry entry) {
+  MutexLock lock(&mu_);
+  entries_[qmp_socket] = std::move(entry);
+}
+
+std::shared_ptr<const PreparedDestination> DestinationCache::Get(const std::string& qmp_socket,
+                                                                 const PreparedSource& source,
+                                                                 absl::Time deadline) {
+  Entry entry = Find(qmp_socket);
+  const absl::Time now = clock_->Now();
+  const bool fresh = entry.facts != nullptr && now - entry.observed_at < kDestinationAge;
+  if (fresh && entry.prepared->HoldsFor(source, now)) return entry.prepared;
+  // Two threads may both ask; the monitor takes them one after the other.
+  if (!fresh) {
+    entry.observed_at = now;
+    entry.facts = std::make_shared<const VmFacts>(gatherer_->ObserveVm(qmp_socket, deadline));
+  }
+  entry.prepared = std::make_shared<const PreparedDestination>(entry.facts, source, clock_->Now());
+  Keep(qmp_socket, entry);
+  return entry.prepared;
+}
+
+const PreparedSource& BatchSource::For(const Request& request, absl::Time now) {
+  if (prepared_ != nullptr && prepared_->facts().request == request && prepared_->HoldsAt(now)) {
+    return *prepared_;
+  }
+  auto facts =
+      std::make_shared<Facts>(prepared_ == nullptr ? std::move(facts_) : prepared_->facts());
+  facts->request = request;
+  facts->now = now;
+  prepared_ = std::make_unique<const PreparedSource>(std::move(facts));
+  return *prepared_;
 }
 
 Facts GatherSource(const ServiceDeps& deps, const v1::Vm& vm, const Request& request,

@@ -6,11 +6,14 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "server/base/clock.h"
 #include "server/base/mutex.h"
+#include "server/decision/prepare.h"
 #include "server/model/facts.h"
 #include "server/service/deps.h"
 #include "vuf/v1/vm.pb.h"
@@ -26,22 +29,43 @@ inline constexpr int kMaxBatchPairs = 10000;
 absl::StatusOr<std::vector<v1::Vm>> VmsOf(
     const Registry& registry, const google::protobuf::RepeatedPtrField<std::string>& names);
 
-// What is known of destinations, each asked once in a while however many VMs could go there.
+// What is known of destinations, each asked once in a while however many VMs could go there, and
+// prepared for all of them.
 class DestinationCache {
  public:
-  explicit DestinationCache(Gatherer* gatherer) : gatherer_(gatherer) {}
+  DestinationCache(Gatherer* gatherer, const Clock* clock) : gatherer_(gatherer), clock_(clock) {}
   // Fresh enough to be judged.
-  std::shared_ptr<const VmFacts> Get(const std::string& qmp_socket, absl::Time now,
-                                     absl::Time deadline);
+  std::shared_ptr<const PreparedDestination> Get(const std::string& qmp_socket,
+                                                 const PreparedSource& source, absl::Time deadline);
 
  private:
   struct Entry {
     std::shared_ptr<const VmFacts> facts;
     absl::Time observed_at = absl::InfinitePast();
+    std::shared_ptr<const PreparedDestination> prepared;
   };
+
+  Entry Find(const std::string& qmp_socket) const;
+  void Keep(const std::string& qmp_socket, Entry entry);
+
   Gatherer* const gatherer_;
-  Mutex mu_;
+  const Clock* const clock_;
+  mutable Mutex mu_;
   std::map<std::string, Entry> entries_ ABSL_GUARDED_BY(mu_);
+};
+
+// One VM of a batch, prepared once for each way in which it is asked about.
+class BatchSource {
+ public:
+  explicit BatchSource(Facts facts) : facts_(std::move(facts)) {}
+
+  // For destinations of this request; valid until the next call.
+  const PreparedSource& For(const Request& request, absl::Time now);
+
+ private:
+  // Moved into the first one prepared.
+  Facts facts_;
+  std::unique_ptr<const PreparedSource> prepared_;
 };
 
 // The facts of one VM, without a destination.

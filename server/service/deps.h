@@ -12,6 +12,7 @@
 #include "server/hypervisor/hypervisor.h"
 #include "server/metrics/metrics.h"
 #include "server/migration/gather.h"
+#include "server/migration/incoming.h"
 #include "server/migration/migrator.h"
 #include "server/registry/registry.h"
 #include "server/service/call.h"
@@ -43,6 +44,8 @@ struct ServiceDeps {
   // Spent on one monitor at most.
   absl::Duration monitor_timeout;
   DecisionLog* decisions;
+  // Null: not set up for other hosts.
+  Incoming* incoming;
 };
 
 }  // namespace vuf

@@ -197,14 +197,13 @@ grpc::ServerUnaryReactor* EndpointServiceShell::DeleteEndpoint(grpc::CallbackSer
 }
 
 grpc::ServerWriteReactor<grpc::ByteBuffer>* EndpointServiceShell::WatchEndpoints(
-    grpc::CallbackServerContext* /*context*/, const grpc::ByteBuffer* in) {
-  v1::WatchEndpointsRequest request;
-  const absl::Status parsed = ParseMessage(*in, &request);
-  return deps_.watches->Watch(
-      "EndpointService/WatchEndpoints",
-      parsed.ok() ? WatchEndpointsFrom(deps_.registry, request.after_revision()) : [parsed] {
-        return WatchStep{std::nullopt, parsed};
-      });
+    grpc::CallbackServerContext* context, const grpc::ByteBuffer* in) {
+  return deps_.watches->Watch(*context, "EndpointService/WatchEndpoints", [this, in] {
+    v1::WatchEndpointsRequest request;
+    const absl::Status parsed = ParseMessage(*in, &request);
+    return parsed.ok() ? WatchEndpointsFrom(deps_.registry, request.after_revision())
+                       : EndsWith(parsed);
+  });
 }
 
 }  // namespace vuf

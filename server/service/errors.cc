@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "server/base/log.h"
 #include "server/convert/convert.h"
+#include "server/security/detail.h"
 
 namespace vuf {
 namespace {
@@ -34,7 +35,8 @@ grpc::Status ToGrpc(const absl::Status& status) {
   while (cut && !message.empty() && in_character() == 0x80) message.remove_suffix(1);
   if (cut && !message.empty() && in_character() == 0xC0) message.remove_suffix(1);
   return grpc::Status(static_cast<grpc::StatusCode>(status.code()),
-                      absl::StrCat(ValidUtf8(message), cut ? "..." : ""));
+                      absl::StrCat(ValidUtf8(message), cut ? "..." : ""),
+                      SerializedDetails(status));
 }
 
 std::string CodeName(const absl::Status& status) { return absl::StatusCodeToString(status.code()); }

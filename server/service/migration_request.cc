@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "server/base/host_port.h"
 #include "server/convert/convert.h"
 #include "server/service/validate.h"
 
@@ -81,9 +82,17 @@ absl::Status CheckDestination(const std::string& field, const v1::Destination& d
     return CheckStateFile(absl::StrCat(field, ".sequential.state_file"),
                           destination.sequential().state_file());
   }
+  if (destination.has_other_host()) {
+    const std::string& agent = destination.other_host().agent();
+    if (!IsHostPort(agent)) {
+      return InvalidField(absl::StrCat(field, ".other_host.agent"), agent, kHostPortAllowed);
+    }
+    return CheckSocketPath(absl::StrCat(field, ".other_host.qmp_socket"),
+                           destination.other_host().qmp_socket());
+  }
   if (!destination.has_same_host()) {
     return absl::InvalidArgumentError(
-        absl::StrCat(field, ": required; expected .same_host or .sequential"));
+        absl::StrCat(field, ": required; expected .same_host, .sequential or .other_host"));
   }
   return CheckSocketPath(absl::StrCat(field, ".same_host.qmp_socket"),
                          destination.same_host().qmp_socket());
@@ -114,6 +123,10 @@ absl::Status CheckRequest(const v1::CreateMigrationRequest& request) {
 
 absl::Status CheckRequest(const v1::UpgradeVmRequest& request) {
   absl::Status status = CheckName("vm", "vms", request.vm());
+  if (status.ok() && request.destination().has_other_host()) {
+    status = absl::InvalidArgumentError(
+        "destination.other_host: an upgrade stays on its host; CreateMigration leaves it");
+  }
   if (status.ok()) status = CheckDestination("destination", request.destination());
   if (status.ok() && !request.allowed_modes().empty()) {
     status = CheckModes("allowed_modes", request.allowed_modes());
@@ -127,7 +140,8 @@ absl::Status CheckRequest(const v1::UpgradeVmRequest& request) {
 absl::Status CheckIsElsewhere(const std::string& field, const v1::Destination& destination,
                               const v1::Vm& vm) {
   const std::string& socket = MonitorOf(destination);
-  if (socket != vm.qmp_socket()) return absl::OkStatus();
+  // The same path on another host is another one.
+  if (destination.has_other_host() || socket != vm.qmp_socket()) return absl::OkStatus();
   const char* const form = destination.has_sequential() ? ".sequential" : ".same_host";
   return InvalidField(absl::StrCat(field, form, ".qmp_socket"), socket,
                       "the monitor of another QEMU; this is the source's own");
@@ -147,6 +161,7 @@ v1::Migration InputOf(const v1::Migration& in) {
   out.clear_destination_qemu();
   out.clear_permits();
   out.clear_requested_by();
+  out.clear_reservation();
   return out;
 }
 

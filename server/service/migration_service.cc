@@ -11,6 +11,7 @@
 #include "server/decisions/make_record.h"
 #include "server/registry/request_key.h"
 #include "server/service/actor.h"
+#include "server/service/find_vm.h"
 #include "server/service/migration_request.h"
 #include "server/service/paging.h"
 #include "server/service/validate.h"
@@ -43,34 +44,30 @@ WatchSource FollowMigration(Migrator* migrator, const std::string& name, uint64_
 
 }  // namespace
 
-absl::StatusOr<v1::Vm> MigrationServiceShell::FindVm(absl::string_view field,
-                                                     const std::string& name) const {
-  const std::shared_ptr<const Registry::Snapshot> snapshot = deps_.registry->snapshot();
-  const auto found = snapshot->vms.find(name);
-  if (found != snapshot->vms.end()) return found->second;
-  return absl::NotFoundError(absl::StrCat(field, ": there is no VM ", Quoted(name)));
-}
-
 absl::StatusOr<v1::EvaluateMigrationResponse> MigrationServiceShell::Evaluate(
     const v1::EvaluateMigrationRequest& request, const std::string& actor, absl::Time deadline) {
   absl::Status checked = CheckRequest(request);
   if (!checked.ok()) return checked;
-  const absl::StatusOr<v1::Vm> vm = FindVm("vm", request.vm());
+  const std::shared_ptr<const Registry::Snapshot> registry = deps_.registry->snapshot();
+  const absl::StatusOr<const v1::Vm*> vm = FindVm(*registry, "vm", request.vm());
   if (!vm.ok()) return vm.status();
-  checked = CheckIsElsewhere("destination", request.destination(), *vm);
+  checked = CheckIsElsewhere("destination", request.destination(), **vm);
   if (!checked.ok()) return checked;
   GatherRequest gather;
-  gather.vm = vm->name();
-  gather.source_socket = vm->qmp_socket();
+  gather.vm = request.vm();
+  gather.source_socket = (*vm)->qmp_socket();
   if (request.destination().has_same_host()) {
     gather.destination_socket = request.destination().same_host().qmp_socket();
   }
+  if (request.destination().has_other_host()) {
+    gather.other_host = request.destination().other_host();
+  }
   gather.request = ModelRequest(request);
-  gather.running_migration = deps_.migrator->RunningMigrationOf(vm->name());
+  gather.running_migration = deps_.migrator->RunningMigrationOf(request.vm());
   Facts facts = deps_.gatherer->Gather(gather, deadline).facts;
   deps_.migrator->CountRunning(facts.policy.value->limits);
   v1::DecisionRecord record = MakeRecord(facts, EvaluateWithShadow(facts));
-  record.set_vm(vm->name());
+  record.set_vm(request.vm());
   record.set_trigger(v1::DECISION_TRIGGER_EVALUATE_MIGRATION);
   record.set_actor(actor);
   *record.mutable_request() = request;
@@ -189,16 +186,14 @@ grpc::ServerUnaryReactor* MigrationServiceShell::CancelMigration(
 }
 
 grpc::ServerWriteReactor<grpc::ByteBuffer>* MigrationServiceShell::WatchMigration(
-    grpc::CallbackServerContext* /*context*/, const grpc::ByteBuffer* in) {
-  v1::WatchMigrationRequest request;
-  absl::Status status = ParseMessage(*in, &request);
-  if (status.ok()) status = CheckName("name", "migrations", request.name());
-  return deps_.watches->Watch(
-      "MigrationService/WatchMigration",
-      status.ok() ? FollowMigration(deps_.migrator, request.name(), request.after_revision())
-                  : [status] {
-                      return WatchStep{std::nullopt, status};
-                    });
+    grpc::CallbackServerContext* context, const grpc::ByteBuffer* in) {
+  return deps_.watches->Watch(*context, "MigrationService/WatchMigration", [this, in] {
+    v1::WatchMigrationRequest request;
+    absl::Status status = ParseMessage(*in, &request);
+    if (status.ok()) status = CheckName("name", "migrations", request.name());
+    return status.ok() ? FollowMigration(deps_.migrator, request.name(), request.after_revision())
+                       : EndsWith(status);
+  });
 }
 
 }  // namespace vuf

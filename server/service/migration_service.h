@@ -56,7 +56,6 @@ class MigrationServiceShell final : public RawMigrationMethods<v1::MigrationServ
   absl::StatusOr<v1::ListMigrationsResponse> List(const v1::ListMigrationsRequest& request);
   absl::StatusOr<v1::Migration> Cancel(const v1::CancelMigrationRequest& request);
   // The record of a VM, or NOT_FOUND naming `field`.
-  absl::StatusOr<v1::Vm> FindVm(absl::string_view field, const std::string& name) const;
 
   const ServiceDeps deps_;
 };

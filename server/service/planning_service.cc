@@ -13,6 +13,7 @@
 #include "server/planning/evacuation.h"
 #include "server/service/batch.h"
 #include "server/service/batch_feed.h"
+#include "server/service/find_vm.h"
 #include "server/service/migration_request.h"
 #include "server/service/validate.h"
 
@@ -52,7 +53,7 @@ class Batch {
         request_(std::move(request)),
         vms_(std::move(vms)),
         feed_(std::move(feed)),
-        destinations_(deps.gatherer) {
+        destinations_(deps.gatherer, deps.clock) {
     if (request_.destinations().empty()) request_.add_destinations();
   }
 
@@ -67,7 +68,7 @@ class Batch {
   bool JudgeVm(const v1::Vm& vm, absl::Time deadline) {
     if (feed_->closed() || deps_.clock->Now() >= deadline) return false;
     v1::EvaluateMigrationRequest one = AsEvaluation(request_);
-    Facts facts = GatherSource(deps_, vm, ModelRequest(one), deadline);
+    BatchSource source(GatherSource(deps_, vm, ModelRequest(one), deadline));
     std::vector<grpc::ByteBuffer> messages;
     for (int i = 0; i < request_.destinations_size(); ++i) {
       const v1::Destination& destination = request_.destinations(i);
@@ -75,15 +76,15 @@ class Batch {
       if (destination.target_case() != v1::Destination::TARGET_NOT_SET) {
         *one.mutable_destination() = destination;
       }
-      std::shared_ptr<const VmFacts> there;
-      if (destination.has_same_host() && facts.running_migration.empty()) {
-        there = destinations_.Get(MonitorOf(destination), deps_.clock->Now(), deadline);
+      const PreparedSource& here = source.For(ModelRequest(one), deps_.clock->Now());
+      std::shared_ptr<const PreparedDestination> there;
+      if (destination.has_same_host() && here.facts().running_migration.empty()) {
+        there = destinations_.Get(MonitorOf(destination), here, deadline);
       }
-      SetDestination(ModelRequest(one), there.get(), deps_.clock->Now(), facts);
       v1::BatchEvaluateResponse response;
       response.set_vm(vm.name());
       response.set_destination(static_cast<uint32_t>(i));
-      *response.mutable_verdict() = ToProto(EvaluateWithShadow(facts));
+      *response.mutable_verdict() = ToProto(JudgeWithShadow(here, there.get(), deps_.clock->Now()));
       deps_.metrics->Decided(response.verdict());
       messages.push_back(*SerializeMessage(response));
     }
@@ -163,14 +164,12 @@ absl::StatusOr<Targets> TargetsOf(const v1::PlanEvacuationRequest& request,
   for (int i = 0; i < request.targets_size(); ++i) {
     const v1::EvacuationTarget& target = request.targets(i);
     const std::string field = absl::StrCat("targets[", i, "]");
-    absl::Status status = CheckName(field + ".vm", "vms", target.vm());
-    if (status.ok()) status = CheckDestination(field + ".destination", target.destination());
-    if (!status.ok()) return status;
-    const auto vm = registry.vms.find(target.vm());
-    if (vm == registry.vms.end()) {
-      return absl::NotFoundError(absl::StrCat(field, ".vm: there is no VM ", Quoted(target.vm())));
+    const absl::StatusOr<const v1::Vm*> vm = FindVm(registry, field + ".vm", target.vm());
+    if (!vm.ok()) return vm.status();
+    absl::Status status = CheckDestination(field + ".destination", target.destination());
+    if (status.ok()) {
+      status = CheckIsElsewhere(field + ".destination", target.destination(), **vm);
     }
-    status = CheckIsElsewhere(field + ".destination", target.destination(), vm->second);
     if (!status.ok()) return status;
     if (!targets.emplace(target.vm(), target.destination()).second) {
       return InvalidField(field + ".vm", target.vm(), "each VM once");
@@ -197,11 +196,13 @@ EvacuationStep JudgeOne(const ServiceDeps& deps, const v1::EvaluateMigrationRequ
 }  // namespace
 
 grpc::ServerWriteReactor<grpc::ByteBuffer>* PlanningServiceShell::BatchEvaluate(
-    grpc::CallbackServerContext* /*context*/, const grpc::ByteBuffer* in) {
-  const auto feed = std::make_shared<BatchFeed>([hub = deps_.watches] { hub->Notify(); });
-  const absl::Status started = StartBatch(deps_, *in, feed);
-  if (!started.ok()) feed->End(started);
-  return deps_.watches->Watch("PlanningService/BatchEvaluate", BatchFeed::Reader(feed));
+    grpc::CallbackServerContext* context, const grpc::ByteBuffer* in) {
+  return deps_.watches->Watch(*context, "PlanningService/BatchEvaluate", [this, in] {
+    const auto feed = std::make_shared<BatchFeed>([hub = deps_.watches] { hub->Notify(); });
+    const absl::Status started = StartBatch(deps_, *in, feed);
+    if (!started.ok()) feed->End(started);
+    return BatchFeed::Reader(feed);
+  });
 }
 
 absl::StatusOr<v1::PlanEvacuationResponse> PlanningServiceShell::Plan(

@@ -6,6 +6,8 @@
 #include "server/convert/convert_policy.h"
 #include "server/migration/policy_subject.h"
 #include "server/registry/request_key.h"
+#include "server/service/actor.h"
+#include "server/service/find_vm.h"
 #include "server/service/paging.h"
 #include "server/service/policy_request.h"
 #include "server/service/validate.h"
@@ -55,33 +57,37 @@ absl::StatusOr<v1::ListMigrationPoliciesResponse> PolicyServiceShell::List(
 }
 
 absl::StatusOr<v1::MigrationPolicy> PolicyServiceShell::Create(
-    const v1::CreateMigrationPolicyRequest& request, absl::Time deadline) {
+    const v1::CreateMigrationPolicyRequest& request, const std::string& actor,
+    absl::Time deadline) {
   absl::Status checked = CheckId("migration_policy_id", request.migration_policy_id());
   if (checked.ok()) checked = CheckPolicy(request.migration_policy());
   if (checked.ok()) checked = CheckRequestId(request.request_id());
   if (!checked.ok()) return checked;
   v1::MigrationPolicy policy = request.migration_policy();
   policy.set_name(absl::StrCat(kPolicies, "/", request.migration_policy_id()));
+  policy.set_actor(actor);
   return deps_.registry->CreatePolicy(
       std::move(policy), MakeRequestKey("MigrationPolicyService.CreateMigrationPolicy", request),
       deadline);
 }
 
 absl::StatusOr<v1::MigrationPolicy> PolicyServiceShell::Update(
-    const v1::UpdateMigrationPolicyRequest& request, absl::Time deadline) {
+    const v1::UpdateMigrationPolicyRequest& request, const std::string& actor,
+    absl::Time deadline) {
   const v1::MigrationPolicy& next = request.migration_policy();
   absl::Status checked = CheckName("migration_policy.name", kPolicies, next.name());
   if (checked.ok()) checked = CheckPolicy(next);
   if (!checked.ok()) return checked;
   return deps_.registry->UpdatePolicy(
       next.name(),
-      [&next](v1::MigrationPolicy& policy) {
+      [&next, &actor](v1::MigrationPolicy& policy) {
         if (!next.etag().empty() && next.etag() != policy.etag()) {
           return absl::AbortedError(absl::StrCat("migration_policy.etag: ", Quoted(next.etag()),
                                                  " is not the present one (", Quoted(policy.etag()),
                                                  "): it was changed meanwhile; read it again"));
         }
         policy = next;
+        policy.set_actor(actor);
         return absl::OkStatus();
       },
       deadline);
@@ -116,17 +122,13 @@ absl::StatusOr<v1::ListMigrationPolicyRevisionsResponse> PolicyServiceShell::Rev
 
 absl::StatusOr<v1::ExplainPolicyResponse> PolicyServiceShell::Explain(
     const v1::ExplainPolicyRequest& request, absl::Time deadline) {
-  const absl::Status checked = CheckName("vm", "vms", request.vm());
-  if (!checked.ok()) return checked;
   const std::shared_ptr<const Registry::Snapshot> snapshot = deps_.registry->snapshot();
-  const auto vm = snapshot->vms.find(request.vm());
-  if (vm == snapshot->vms.end()) {
-    return absl::NotFoundError(absl::StrCat("vm: there is no VM ", Quoted(request.vm())));
-  }
+  const absl::StatusOr<const v1::Vm*> vm = FindVm(*snapshot, "vm", request.vm());
+  if (!vm.ok()) return vm.status();
   GatherRequest gather;
-  gather.vm = vm->first;
-  gather.source_socket = vm->second.qmp_socket();
-  gather.running_migration = deps_.migrator->RunningMigrationOf(vm->first);
+  gather.vm = request.vm();
+  gather.source_socket = (*vm)->qmp_socket();
+  gather.running_migration = deps_.migrator->RunningMigrationOf(request.vm());
   Facts facts = deps_.gatherer->Gather(gather, deadline).facts;
   deps_.migrator->CountRunning(facts.policy.value->limits);
   v1::ExplainPolicyResponse response = ExplainMessage(*facts.policy.value);
@@ -141,13 +143,15 @@ absl::StatusOr<v1::ExplainPolicyResponse> PolicyServiceShell::Explain(
 }
 
 absl::StatusOr<v1::Acknowledgement> PolicyServiceShell::Acknowledge(
-    const v1::CreateAcknowledgementRequest& request, absl::Time deadline) {
+    const v1::CreateAcknowledgementRequest& request, const std::string& actor,
+    absl::Time deadline) {
   absl::Status checked = CheckId("acknowledgement_id", request.acknowledgement_id());
   if (checked.ok()) checked = CheckAcknowledgement(request.acknowledgement(), deps_.clock->Now());
   if (checked.ok()) checked = CheckRequestId(request.request_id());
   if (!checked.ok()) return checked;
   v1::Acknowledgement acknowledgement = request.acknowledgement();
   acknowledgement.set_name(absl::StrCat(kAcknowledgements, "/", request.acknowledgement_id()));
+  acknowledgement.set_actor(actor);
   return deps_.registry->CreateAcknowledgement(
       std::move(acknowledgement),
       MakeRequestKey("MigrationPolicyService.CreateAcknowledgement", request), deadline);
@@ -183,7 +187,11 @@ absl::StatusOr<v1::DeleteAcknowledgementResponse> PolicyServiceShell::Withdraw(
       grpc::CallbackServerContext* context, const grpc::ByteBuffer* in, grpc::ByteBuffer* out) { \
     return deps_.calls->Unary<v1::REQUEST, v1::RESPONSE>(                                        \
         context, "MigrationPolicyService/" #METHOD, POOL, in, out,                               \
-        [this](const auto& request, [[maybe_unused]] absl::Time deadline) { return HANDLER; });  \
+        [this, actor = ActorOf(*context)](const auto& request,                                   \
+                                          [[maybe_unused]] absl::Time deadline) {                \
+          (void)actor;                                                                           \
+          return HANDLER;                                                                        \
+        });                                                                                      \
   }
 
 VUFD_POLICY_METHOD(GetMigrationPolicy, GetMigrationPolicyRequest, MigrationPolicy, nullptr,
@@ -191,9 +199,9 @@ VUFD_POLICY_METHOD(GetMigrationPolicy, GetMigrationPolicyRequest, MigrationPolic
 VUFD_POLICY_METHOD(ListMigrationPolicies, ListMigrationPoliciesRequest,
                    ListMigrationPoliciesResponse, nullptr, List(request))
 VUFD_POLICY_METHOD(CreateMigrationPolicy, CreateMigrationPolicyRequest, MigrationPolicy,
-                   deps_.write_pool, Create(request, deadline))
+                   deps_.write_pool, Create(request, actor, deadline))
 VUFD_POLICY_METHOD(UpdateMigrationPolicy, UpdateMigrationPolicyRequest, MigrationPolicy,
-                   deps_.write_pool, Update(request, deadline))
+                   deps_.write_pool, Update(request, actor, deadline))
 VUFD_POLICY_METHOD(DeleteMigrationPolicy, DeleteMigrationPolicyRequest,
                    DeleteMigrationPolicyResponse, deps_.write_pool, Delete(request, deadline))
 VUFD_POLICY_METHOD(ListMigrationPolicyRevisions, ListMigrationPolicyRevisionsRequest,
@@ -201,7 +209,7 @@ VUFD_POLICY_METHOD(ListMigrationPolicyRevisions, ListMigrationPolicyRevisionsReq
 VUFD_POLICY_METHOD(ExplainPolicy, ExplainPolicyRequest, ExplainPolicyResponse, deps_.monitor_pool,
                    Explain(request, deadline))
 VUFD_POLICY_METHOD(CreateAcknowledgement, CreateAcknowledgementRequest, Acknowledgement,
-                   deps_.write_pool, Acknowledge(request, deadline))
+                   deps_.write_pool, Acknowledge(request, actor, deadline))
 VUFD_POLICY_METHOD(ListAcknowledgements, ListAcknowledgementsRequest, ListAcknowledgementsResponse,
                    nullptr, Acknowledgements(request))
 VUFD_POLICY_METHOD(DeleteAcknowledgement, DeleteAcknowledgementRequest,

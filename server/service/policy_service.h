@@ -66,9 +66,9 @@ class PolicyServiceShell final
   absl::StatusOr<v1::ListMigrationPoliciesResponse> List(
       const v1::ListMigrationPoliciesRequest& request);
   absl::StatusOr<v1::MigrationPolicy> Create(const v1::CreateMigrationPolicyRequest& request,
-                                             absl::Time deadline);
+                                             const std::string& actor, absl::Time deadline);
   absl::StatusOr<v1::MigrationPolicy> Update(const v1::UpdateMigrationPolicyRequest& request,
-                                             absl::Time deadline);
+                                             const std::string& actor, absl::Time deadline);
   absl::StatusOr<v1::DeleteMigrationPolicyResponse> Delete(
       const v1::DeleteMigrationPolicyRequest& request, absl::Time deadline);
   absl::StatusOr<v1::ListMigrationPolicyRevisionsResponse> Revisions(
@@ -76,7 +76,7 @@ class PolicyServiceShell final
   absl::StatusOr<v1::ExplainPolicyResponse> Explain(const v1::ExplainPolicyRequest& request,
                                                     absl::Time deadline);
   absl::StatusOr<v1::Acknowledgement> Acknowledge(const v1::CreateAcknowledgementRequest& request,
-                                                  absl::Time deadline);
+                                                  const std::string& actor, absl::Time deadline);
   absl::StatusOr<v1::ListAcknowledgementsResponse> Acknowledgements(
       const v1::ListAcknowledgementsRequest& request);
   absl::StatusOr<v1::DeleteAcknowledgementResponse> Withdraw(

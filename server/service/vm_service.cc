@@ -8,6 +8,7 @@
 #include "absl/time/clock.h"
 #include "server/convert/convert.h"
 #include "server/registry/request_key.h"
+#include "server/service/find_vm.h"
 #include "server/service/paging.h"
 #include "server/service/validate.h"
 
@@ -69,14 +70,10 @@ absl::StatusOr<v1::Vm> VmServiceShell::Register(const v1::RegisterVmRequest& req
 }
 
 absl::StatusOr<v1::Vm> VmServiceShell::Get(const v1::GetVmRequest& request, absl::Time deadline) {
-  const absl::Status checked = CheckName("name", "vms", request.name());
-  if (!checked.ok()) return checked;
   const std::shared_ptr<const Registry::Snapshot> snapshot = deps_.registry->snapshot();
-  const auto found = snapshot->vms.find(request.name());
-  if (found == snapshot->vms.end()) {
-    return absl::NotFoundError(absl::StrCat("name: there is no VM ", Quoted(request.name())));
-  }
-  v1::Vm vm = found->second;
+  const absl::StatusOr<const v1::Vm*> found = FindVm(*snapshot, "name", request.name());
+  if (!found.ok()) return found.status();
+  v1::Vm vm = **found;
   const std::string migration = deps_.migrator->RunningMigrationOf(vm.name());
   if (!migration.empty()) {
     // The monitor serves one client, and that is the migration.

@@ -11,8 +11,13 @@ namespace vuf {
 class WatchReactor : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
                      public std::enable_shared_from_this<WatchReactor> {
  public:
-  WatchReactor(WatchHub* hub, Calls* calls, std::string method, WatchSource source)
-      : hub_(hub), calls_(calls), method_(std::move(method)), source_(std::move(source)) {}
+  WatchReactor(WatchHub* hub, Calls* calls, std::string method, Limiter::Ticket ticket,
+               WatchSource source)
+      : hub_(hub),
+        calls_(calls),
+        method_(std::move(method)),
+        ticket_(std::move(ticket)),
+        source_(std::move(source)) {}
 
   // Sends the next message if there is one and none is on its way.
   void Pump() {
@@ -64,6 +69,7 @@ class WatchReactor : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
   WatchHub* const hub_;
   Calls* const calls_;
   const std::string method_;
+  const Limiter::Ticket ticket_;
   Mutex mu_;
   WatchSource source_ ABSL_GUARDED_BY(mu_);
   grpc::ByteBuffer message_ ABSL_GUARDED_BY(mu_);
@@ -83,9 +89,17 @@ WatchHub::~WatchHub() {
   thread_.join();
 }
 
-grpc::ServerWriteReactor<grpc::ByteBuffer>* WatchHub::Watch(const char* method,
-                                                            WatchSource source) {
-  auto watcher = std::make_shared<WatchReactor>(this, calls_, method, std::move(source));
+WatchSource EndsWith(const absl::Status& end) {
+  return [end] { return WatchStep{std::nullopt, end}; };
+}
+
+grpc::ServerWriteReactor<grpc::ByteBuffer>* WatchHub::Watch(
+    const grpc::CallbackServerContext& context, const char* method,
+    const std::function<WatchSource()>& begin) {
+  Gate::Admission admission = calls_->Admit(context, method);
+  auto watcher =
+      std::make_shared<WatchReactor>(this, calls_, method, std::move(admission.ticket),
+                                     admission.status.ok() ? begin() : EndsWith(admission.status));
   absl::Status refusal;
   {
     MutexLock lock(&mu_);

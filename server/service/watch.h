@@ -26,6 +26,8 @@ struct WatchStep {
 };
 // Called by one thread at a time; must not block.
 using WatchSource = std::function<WatchStep()>;
+// One that ends at once.
+WatchSource EndsWith(const absl::Status& end);
 
 class WatchReactor;
 
@@ -41,7 +43,10 @@ class WatchHub {
   WatchHub(const WatchHub&) = delete;
   WatchHub& operator=(const WatchHub&) = delete;
 
-  grpc::ServerWriteReactor<grpc::ByteBuffer>* Watch(const char* method, WatchSource source);
+  // `begin` makes the source, once the call is admitted.
+  grpc::ServerWriteReactor<grpc::ByteBuffer>* Watch(const grpc::CallbackServerContext& context,
+                                                    const char* method,
+                                                    const std::function<WatchSource()>& begin);
   // Something changed. Does not block.
   void Notify();
   // Ends all watchers, and those to come, with UNAVAILABLE.

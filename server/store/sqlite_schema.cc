@@ -21,6 +21,8 @@ constexpr const char* kSteps[] = {
     // Policies and decisions are kept. The same tables, but a vufd that does not know policies must
     // not open them: it would allow what they forbid.
     "SELECT 1;",
+    // Reservations are kept: a vufd that does not know them must not leave a promise unkept.
+    "SELECT 1;",
 };
 constexpr int64_t kVersion = std::size(kSteps);
 

@@ -40,6 +40,8 @@ int KindOf(Table table) {
       return 9;
     case Table::kDecisions:
       return 10;
+    case Table::kReservations:
+      return 11;
   }
   return 0;
 }

@@ -102,7 +102,7 @@ TEST_F(SqliteStoreDamageTest, NewerSchemaIsRefusedAndUntouched) {
 TEST_F(SqliteStoreDamageTest, AnOlderSchemaIsTakenOver) {
   Sql("PRAGMA user_version=1");
   EXPECT_TRUE(Start().ok()) << Start();
-  EXPECT_EQ(*SqliteConnection::Open(db_)->QueryInt("PRAGMA user_version"), 2);
+  EXPECT_EQ(*SqliteConnection::Open(db_)->QueryInt("PRAGMA user_version"), 3);
 }
 
 TEST_F(SqliteStoreDamageTest, AnotherProgramsDatabaseIsRefused) {

@@ -23,6 +23,7 @@ enum class Table {
   kPolicyRevisions,
   kAcknowledgements,
   kDecisions,
+  kReservations,
 };
 
 struct Record {

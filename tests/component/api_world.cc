@@ -52,34 +52,41 @@ std::unique_ptr<grpc::ClientContext> Context(absl::Duration timeout) {
   return context;
 }
 
-ApiWorld::ApiWorld(HypervisorConnector* connector, absl::Duration monitor_timeout)
-    : metrics("test", absl::Now()) {
-  if (connector == nullptr) connector = &qemu;
+void ApiWorld::OpenIncoming(const Options& options, HypervisorConnector* connector) {
+  Incoming::Options in;
+  in.stream_host = "127.0.0.1";
+  in.qmp_timeout = options.monitor_timeout;
+  auto opened = Incoming::Open({gatherer.get(), connector, registry.get(), &store, &clock,
+                                options.peers.port, log.get(), EvaluateWithShadow},
+                               in);
+  EXPECT_TRUE(opened.ok()) << opened.status();
+  incoming = *std::move(opened);
+}
+
+ApiWorld::ApiWorld(const Options& world) : metrics("test", absl::Now()) {
+  HypervisorConnector* const connector = world.connector == nullptr ? &qemu : world.connector;
+  const absl::Duration monitor_timeout = world.monitor_timeout;
   FillHost();
+  if (world.prepare) world.prepare(*this);
   auto opened = Registry::Open(&store, &clock, ShippedProfiles());
   EXPECT_TRUE(opened.ok()) << opened.status();
   registry = *std::move(opened);
-  gatherer = std::make_unique<Gatherer>(connector, &host, registry.get(), &clock, monitor_timeout);
+  gatherer = std::make_unique<Gatherer>(connector, &host, registry.get(), &clock, monitor_timeout,
+                                        world.peers);
   auto log_opened = DurableDecisionLog::Open(&store, &clock, {}, [](auto...) {});
   EXPECT_TRUE(log_opened.ok()) << log_opened.status();
   log = *std::move(log_opened);
+  if (world.peers.port != nullptr) OpenIncoming(world, connector);
   Migrator::Options options;
+  options.peers = world.peers;
   options.decisions = log.get();
   options.qmp_timeout = monitor_timeout;
   auto started = Migrator::Open(gatherer.get(), connector, registry.get(), &store, &clock, options,
                                 [this](const v1::Migration& m) { metrics.MigrationChanged(m); });
   EXPECT_TRUE(started.ok()) << started.status();
   migrator = *std::move(started);
-  ApiServer::Options api;
-  api.listen_socket = directory.Path("api.sock");
-  api.monitor_timeout = monitor_timeout;
-  api.discovery_period = absl::Hours(1);
-  auto serving = ApiServer::Start({registry.get(), migrator.get(), gatherer.get(), connector, &host,
-                                   &processes, &qemus_on_host, &metrics, &clock, log.get()},
-                                  api);
-  EXPECT_TRUE(serving.ok()) << serving.status();
-  server = *std::move(serving);
-  channel = grpc::CreateChannel(absl::StrCat("unix:", api.listen_socket),
+  Serve(world, connector);
+  channel = grpc::CreateChannel(absl::StrCat("unix:", directory.Path("api.sock")),
                                 grpc::InsecureChannelCredentials());
   vms = v1::VmService::NewStub(channel);
   endpoints = v1::EndpointService::NewStub(channel);
@@ -90,9 +97,30 @@ ApiWorld::ApiWorld(HypervisorConnector* connector, absl::Duration monitor_timeou
   decisions = v1::DecisionService::NewStub(channel);
 }
 
+void ApiWorld::Serve(const Options& options, HypervisorConnector* connector) {
+  auto bindings = RoleStore::Open(options.roles_file, [](const absl::Status&) {});
+  EXPECT_TRUE(bindings.ok()) << bindings.status();
+  roles = *std::move(bindings);
+  limiter = std::make_unique<Limiter>(options.limits, &clock);
+  gate = std::make_unique<Gate>(roles.get(), limiter.get(),
+                                [this](const char* reason) { metrics.CallRefused(reason); });
+  ApiServer::Options api;
+  api.listen_socket = directory.Path("api.sock");
+  api.monitor_timeout = options.monitor_timeout;
+  api.discovery_period = absl::Hours(1);
+  api.tls_address = "localhost:0";
+  auto serving = ApiServer::Start(
+      {registry.get(), migrator.get(), gatherer.get(), connector, &host, &processes, &qemus_on_host,
+       &metrics, &clock, log.get(), gate.get(), &audit, options.tls, incoming.get()},
+      api);
+  EXPECT_TRUE(serving.ok()) << serving.status();
+  server = *std::move(serving);
+}
+
 ApiWorld::~ApiWorld() {
   server->BeginStop();
   migrator->Shutdown();
+  if (incoming != nullptr) incoming->Shutdown();
 }
 
 void ApiWorld::FillHost() {

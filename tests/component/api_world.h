@@ -2,13 +2,16 @@
 #ifndef VUFD_TESTS_COMPONENT_API_WORLD_H_
 #define VUFD_TESTS_COMPONENT_API_WORLD_H_
 
+#include <functional>
 #include <memory>
 #include <string>
 
 #include "absl/time/time.h"
 #include "grpcpp/channel.h"
 #include "grpcpp/client_context.h"
+#include "server/audit/fake_audit_log.h"
 #include "server/base/clock.h"
+#include "server/decision/shadow.h"
 #include "server/decisions/durable_log.h"
 #include "server/discovery/fake_discovery.h"
 #include "server/discovery/fake_process_watch.h"
@@ -16,8 +19,13 @@
 #include "server/hypervisor/fake_hypervisor.h"
 #include "server/metrics/metrics.h"
 #include "server/migration/gather.h"
+#include "server/migration/incoming.h"
 #include "server/migration/migrator.h"
 #include "server/registry/registry.h"
+#include "server/security/gate.h"
+#include "server/security/limiter.h"
+#include "server/security/role_store.h"
+#include "server/security/tls_store.h"
 #include "server/service/api_server.h"
 #include "server/store/fake_store.h"
 #include "tests/testing/temp_directory.h"
@@ -41,9 +49,22 @@ BackEndFacts SeenNow(BackEndFacts facts);
 // their back-ends; nothing is registered yet.
 class ApiWorld {
  public:
-  // A null `connector`: the fake one.
-  explicit ApiWorld(HypervisorConnector* connector = nullptr,
-                    absl::Duration monitor_timeout = absl::Seconds(5));
+  struct Options {
+    // Null: the fake one.
+    HypervisorConnector* connector = nullptr;
+    absl::Duration monitor_timeout = absl::Seconds(5);
+    // Not null: the API is on TCP, too, at a port of `server->tls_port()`.
+    const TlsStore* tls = nullptr;
+    // Empty: the roles that hold without a file.
+    std::string roles_file = {};
+    ClientLimits limits = {100000, 100000, 10000};
+    // VMs may leave for other hosts and come in from them.
+    PeerSide peers = {};
+    // Fills the store and the host before anything starts.
+    std::function<void(ApiWorld&)> prepare = {};
+  };
+  ApiWorld() : ApiWorld(Options()) {}
+  explicit ApiWorld(const Options& options);
   ~ApiWorld();
 
   std::string source() const;
@@ -63,9 +84,14 @@ class ApiWorld {
   FakeProcessWatch processes;
   FakeQemuFinder qemus_on_host;
   Metrics metrics;
+  FakeAuditLog audit;
+  std::unique_ptr<RoleStore> roles;
+  std::unique_ptr<Limiter> limiter;
+  std::unique_ptr<Gate> gate;
   std::unique_ptr<Registry> registry;
   std::unique_ptr<DecisionLog> log;
   std::unique_ptr<Gatherer> gatherer;
+  std::unique_ptr<Incoming> incoming;
   std::unique_ptr<Migrator> migrator;
   std::unique_ptr<ApiServer> server;
   std::shared_ptr<grpc::Channel> channel;
@@ -79,6 +105,8 @@ class ApiWorld {
 
  private:
   void FillHost();
+  void OpenIncoming(const Options& options, HypervisorConnector* connector);
+  void Serve(const Options& options, HypervisorConnector* connector);
 };
 
 }  // namespace vuf

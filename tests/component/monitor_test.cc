@@ -26,7 +26,7 @@ class MonitorTest : public ::testing::Test {
   SystemClock clock_;
   QmpConnector connector_{&clock_};
   FakeQmpServer qmp_;
-  ApiWorld world_{&connector_, absl::Milliseconds(500)};
+  ApiWorld world_{ApiWorld::Options{&connector_, absl::Milliseconds(500)}};
 };
 
 TEST_F(MonitorTest, Nothing) {

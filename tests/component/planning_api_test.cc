@@ -2,6 +2,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/component/api_world.h"
@@ -58,6 +59,41 @@ TEST_F(PlanningApiTest, EveryVmIsJudgedWithEveryDestination) {
   EXPECT_EQ(answers_[1].destination(), 1u);
   EXPECT_EQ(answers_[1].verdict().decision(), v1::DECISION_REFUSE);
   EXPECT_THAT(world_.qemu.Actions(), IsEmpty());
+}
+
+// Decision, fingerprint and findings, without when it was looked at.
+std::string InShort(const v1::Verdict& verdict) {
+  std::string text = absl::StrCat(verdict.decision(), " ", verdict.fingerprint());
+  for (const auto* findings : {&verdict.blockers(), &verdict.warnings()}) {
+    for (const v1::Finding& finding : *findings) {
+      absl::StrAppend(&text, "\n", finding.subject(), " ", finding.code(), " ", finding.message());
+    }
+  }
+  return text;
+}
+
+// However the kinds of destinations follow each other, and whatever was prepared for one of them.
+TEST_F(PlanningApiTest, ABatchSaysWhatEvaluateMigrationSays) {
+  v1::BatchEvaluateRequest request = BatchRequest();
+  for (const std::string& socket : {world_.destination(), std::string("/run/vuf/nobody.qmp")}) {
+    request.add_destinations()->mutable_same_host()->set_qmp_socket(socket);
+    v1::SameHostSequential& later = *request.add_destinations()->mutable_sequential();
+    later.set_qmp_socket(socket);
+    later.set_state_file("/run/vuf/guest.state");
+    request.add_destinations()->mutable_same_host()->set_qmp_socket(socket);
+  }
+  const grpc::Status status = Batch(request);
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  ASSERT_THAT(answers_, SizeIs(request.destinations_size()));
+  for (int i = 0; i < request.destinations_size(); ++i) {
+    v1::EvaluateMigrationRequest one;
+    one.set_vm("vms/guest");
+    *one.mutable_allowed_modes() = request.allowed_modes();
+    *one.mutable_destination() = request.destinations(i);
+    v1::EvaluateMigrationResponse response;
+    ASSERT_TRUE(world_.migrations->EvaluateMigration(Context().get(), one, &response).ok());
+    EXPECT_EQ(InShort(answers_[i].verdict()), InShort(response.verdict())) << i;
+  }
 }
 
 TEST_F(PlanningApiTest, WithoutDestinationsTheSourcesAreJudged) {

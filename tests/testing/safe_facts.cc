@@ -240,6 +240,16 @@ Facts SafeKeeperFacts(int keepers, int plain) {
   return facts;
 }
 
+Facts SafeOtherHostFacts() {
+  Facts facts = SafeFacts();
+  facts.other_host.emplace();
+  facts.other_host->agent = "b.example:7443";
+  facts.other_host->boot_id = Safe(*facts.boot_id.value, Source::kPeer);
+  facts.policy.value->other_host = facts.policy.value->same_host;
+  for (VmFacts* vm : {&facts.source, &*facts.destination}) vm->tls_creds.value = "tls0";
+  return facts;
+}
+
 void MakeSecondStage(Facts& facts, const std::string& permit) {
   facts.request.sequential = true;
   for (FsDeviceFacts& device : *facts.destination->devices.value) {

@@ -23,6 +23,10 @@ Facts SafeFacts(int devices = 1);
 // when a plain device needs it.
 Facts SafeKeeperFacts(int keepers = 1, int plain = 0);
 
+// SafeFacts() with the destination in the charge of another agent, which shares this machine; the
+// stream is encrypted, and the policy permits it.
+Facts SafeOtherHostFacts();
+
 // Turns SafeKeeperFacts() into what is known when the source of a sequential migration has saved
 // its state under `permit` and quit, and the destination has come up.
 void MakeSecondStage(Facts& facts, const std::string& permit = "m1");

@@ -5,13 +5,13 @@
 BUILD_PACKAGES=(
   bazel-bootstrap libabsl-dev libbenchmark-dev libgmock-dev libgrpc++-dev libprotobuf-dev
   libseccomp-dev libsqlite3-dev libssl-dev nlohmann-json3-dev pkg-config prometheus-cpp-dev
-  protobuf-compiler protobuf-compiler-grpc python3 zlib1g-dev
+  protobuf-compiler protobuf-compiler-grpc python3 spin zlib1g-dev
 )
 # What analyses it. clang's sanitizer and fuzzer runtime is named after clang's version.
 LINT_PACKAGES=(clang clang-format clang-tidy shellcheck npm)
 
 # What brings up the end-to-end test bed.
-BED_PACKAGES=(python3 gcc libc6-dev strace zstd patchelf)
+BED_PACKAGES=(python3 gcc libc6-dev strace zstd patchelf openssl iproute2)
 
 die() {
   printf '%s: %s\n' "${0##*/}" "$*" >&2

@@ -15,12 +15,9 @@ from bed.mounted_root import ensure_mounted_root
 from bed.wait import wait_for
 
 _PR_SET_PDEATHSIG = 1
+_CLONE_NEWNET = 0x40000000
 _UNIX_PATH_LIMIT = 107
 _libc = ctypes.CDLL(None, use_errno=True)
-
-
-def _die_with_parent() -> None:
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def children(pid: int) -> list[int]:
@@ -47,12 +44,22 @@ class Process:
         self.name = name
         self.argv = list(argv)
         self.log_path = arena.dir / f"{name}.log"
+        self._network = arena.network
         with open(self.log_path, "ab") as log:
             # pylint: disable=consider-using-with,subprocess-popen-preexec-fn
             self._popen = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
                                            env={**os.environ, **(env or {})}, start_new_session=True,
-                                           pass_fds=pass_fds, preexec_fn=_die_with_parent)
+                                           pass_fds=pass_fds, preexec_fn=self._prepare)
         arena.adopt(self)
+
+    def _prepare(self) -> None:
+        """In the child, before it becomes the program."""
+        if self._network:
+            namespace = os.open(self._network, os.O_RDONLY)
+            if _libc.setns(namespace, _CLONE_NEWNET) != 0:
+                raise OSError(ctypes.get_errno(), "setns")
+            os.close(namespace)
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
     @property
     def pid(self) -> int:
@@ -107,6 +114,8 @@ class Arena:
         self._keep = bool(os.environ.get("VUFD_E2E_KEEP")) if keep is None else keep
         self._processes: list[Process] = []
         self._closers: list[Callable[[], None]] = []
+        # The network namespace of what is started from now on; "": the test's own.
+        self.network = ""
 
     def adopt(self, process: Process) -> None:
         """Makes a process end with the arena."""

@@ -33,14 +33,14 @@ class Vufd(Process):
 
     Socket and registry lie in the arena under `name`, so a vufd of the same name started later goes on
     with the registry of the earlier one. `extra` is textproto (vuf.config.v1.Config) added to the
-    configuration; `period` and `qmp_timeout` are in seconds. `wrapper` is a command that runs vufd (strace, say).
+    configuration; `period` and `qmp_timeout` are in seconds. `wrapper` is a command that runs vufd (strace, say); `program` runs in vufd's place, with `options` more.
     """
 
     def __init__(self, arena: Arena, *, globs: Sequence[str] = (), name: str = "vufd", period: int = 1,
                  qmp_timeout: int = 3,
                  extra: str = "", ready_command: Sequence[str] = ("vms", "list"),
                  env: Mapping[str, str] | None = None, ready_timeout: float = 20,
-                 wrapper: Sequence[str] = ()) -> None:
+                 wrapper: Sequence[str] = (), program: str = "", options: Sequence[str] = ()) -> None:
         self.socket = arena.path(f"{name}.sock")
         self.server = f"unix:{self.socket}"
         self.state_directory = arena.dir / f"{name}.state"
@@ -49,8 +49,8 @@ class Vufd(Process):
         self._vufctl = built_program("VUFCTL_BIN", "bazel-bin/client/vufctl")
         config = arena.dir / f"{name}.textproto"
         config.write_text(self._config(globs, period, qmp_timeout) + extra)
-        program = built_program("VUFD_BIN", "bazel-bin/server/vufd")
-        super().__init__(arena, name, [*wrapper, program, f"--config={config}"], env)
+        program = program or built_program("VUFD_BIN", "bazel-bin/server/vufd")
+        super().__init__(arena, name, [*wrapper, program, f"--config={config}", *options], env)
         self._wait_ready(ready_timeout)
 
     def _config(self, globs: Sequence[str], period: int, qmp_timeout: int) -> str:

@@ -9,7 +9,7 @@ namespace vuf {
 namespace {
 
 void CheckLimit(const World& world, Report& report) {
-  for (const DevicePair& pair : world.pairs()) {
+  for (const DevicePair& pair : world.all_pairs()) {
     if (!HandsOverFiles(pair.source) || !HandsOverFiles(pair.destination)) continue;
     const auto from = report.Need(pair.source, fact::kDescriptors);
     const auto to = report.Need(pair.destination, fact::kDescriptors);
@@ -52,6 +52,7 @@ VUFD_RULE(MANY_DESCRIPTORS) = {
     .severity = Severity::kWarning,
     .against = Against::kStateful,
     .side = "source",
+    .scope = Scope::kSource,
     .cause =
         "The guest knows very many files, and stands still while the back-ends hand them over: "
         "about half a second for 10,000, many seconds for 100,000 (docs/performance.md). A "

@@ -59,6 +59,7 @@ VUFD_RULE(BACK_END_IDS_DIFFER) = {
     .against = Against::kStateful,
     .retry_class = RetryClass::kOperator,
     .side = "destination",
+    .scope = Scope::kPair,
     .cause =
         "The back-ends run as different users, or in user namespaces with different maps. The "
         "guest's files would be another user's, or no longer be accessible, without an error of "
@@ -74,6 +75,7 @@ VUFD_RULE(BACK_END_LABEL_DIFFERS) = {
     .severity = Severity::kWarning,
     .against = Against::kStateful,
     .side = "destination",
+    .scope = Scope::kPair,
     .cause =
         "SELinux or AppArmor may let the destination's back-end do less than the source's; the "
         "guest would get EACCES for it.",

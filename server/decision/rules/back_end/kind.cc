@@ -92,6 +92,7 @@ void CheckDeviceState(const World& world, Report& report) {
 
 VUFD_RULE(BACK_END_KIND_UNKNOWN) = {
     .hazards = "14",
+    .scope = Scope::kEachSide,
     .cause =
         "The process that serves the device is none that vufd knows, so nothing is known "
         "about what becomes of its state.",
@@ -103,6 +104,7 @@ VUFD_RULE(BACK_END_KIND_UNKNOWN) = {
 
 VUFD_RULE(BACK_END_KIND_CANNOT_MIGRATE) = {
     .hazards = "14",
+    .scope = Scope::kEachSide,
     .cause =
         "This kind of back-end can neither hand over its state nor keep it across a change of "
         "front-ends.",
@@ -117,6 +119,7 @@ VUFD_RULE(BACK_END_KINDS_DIFFER) = {
     .against = Against::kStateful,
     .retry_class = RetryClass::kOperator,
     .side = "destination",
+    .scope = Scope::kPair,
     .cause = "A back-end can only load what its own kind has saved.",
     .remedy = "Serve the destination's device with the same kind of back-end as the source's.",
     .check = CheckKindsDiffer,
@@ -125,6 +128,7 @@ VUFD_RULE(BACK_END_KINDS_DIFFER) = {
 VUFD_RULE(BACK_END_NOT_STATEFUL) = {
     .hazards = "2, 14",
     .against = Against::kStateful,
+    .scope = Scope::kEachSide,
     .cause =
         "The profile that matches the running back-end says that it cannot hand over its "
         "state.",
@@ -138,6 +142,7 @@ VUFD_RULE(BACK_END_NOT_STATELESS) = {
     .hazards = "4",
     .against = Against::kStateless,
     .side = "source",
+    .scope = Scope::kSource,
     .cause =
         "The profile that matches the running back-end says that its session ends with its "
         "front-end's connection (virtiofsd exits).",
@@ -149,6 +154,7 @@ VUFD_RULE(BACK_END_NOT_STATELESS) = {
 VUFD_RULE(BACK_END_LACKS_DEVICE_STATE) = {
     .hazards = "2, 9",
     .against = Against::kStateful,
+    .scope = Scope::kEachSide,
     .cause =
         "The back-end cannot hand over its state (VHOST_USER_PROTOCOL_F_DEVICE_STATE). QEMU "
         "notices only after the guest has been stopped, and one such device fails the "

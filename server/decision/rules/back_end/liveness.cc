@@ -58,6 +58,7 @@ void CheckStartedAfterQemu(const World& world, Report& report) {
 
 VUFD_RULE(BACK_END_DISCONNECTED) = {
     .hazards = "18, 24",
+    .scope = Scope::kEachSide,
     .cause =
         "The back-end is gone, and with it the guest's session; the guest's file system "
         "hangs. QEMU 10.0.2 aborts when it is told to migrate now, and the VM is lost.",
@@ -70,6 +71,7 @@ VUFD_RULE(BACK_END_DISCONNECTED) = {
 VUFD_RULE(BACK_END_STOPPED) = {
     .hazards = "19",
     .retry_class = RetryClass::kOperator,
+    .scope = Scope::kEachSide,
     .cause =
         "The back-end is stopped (SIGSTOP or a debugger). QEMU and its monitor would hang "
         "until it goes on.",
@@ -80,6 +82,7 @@ VUFD_RULE(BACK_END_STOPPED) = {
 VUFD_RULE(BACK_END_FROZEN) = {
     .hazards = "19",
     .retry_class = RetryClass::kOperator,
+    .scope = Scope::kEachSide,
     .cause =
         "The back-end's control group is frozen (a paused container, systemctl freeze). QEMU and "
         "its monitor would hang until it is thawed.",
@@ -94,6 +97,7 @@ VUFD_RULE(BACK_END_UNINTERRUPTIBLE) = {
     .hazards = "19",
     .severity = Severity::kWarning,
     .retry_class = RetryClass::kWait,
+    .scope = Scope::kEachSide,
     .cause =
         "The back-end waits in the kernel (state D), for storage as a rule. If that lasts, QEMU "
         "and its monitor hang at the switch-over until it goes on, and the guest with them.",
@@ -103,6 +107,7 @@ VUFD_RULE(BACK_END_UNINTERRUPTIBLE) = {
 
 VUFD_RULE(BACK_END_ZOMBIE) = {
     .hazards = "18",
+    .scope = Scope::kEachSide,
     .cause = "The back-end has exited, and its parent has not noticed.",
     .remedy =
         "At the destination: start a new back-end, then a new QEMU. At the source: the "
@@ -112,6 +117,7 @@ VUFD_RULE(BACK_END_ZOMBIE) = {
 
 VUFD_RULE(BACK_END_STARTED_AFTER_QEMU) = {
     .hazards = "20, 64",
+    .scope = Scope::kEachSide,
     .cause =
         "The back-end was restarted and QEMU reconnected. The session died with the first one; "
         "vhost-user-fs cannot set up another, so the guest's file system is dead although "

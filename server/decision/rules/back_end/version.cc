@@ -84,6 +84,7 @@ void CheckReplaced(const World& world, Report& report) {
 VUFD_RULE(BACK_END_TOO_OLD) = {
     .hazards = "14",
     .against = Against::kStateful,
+    .scope = Scope::kEachSide,
     .cause = "virtiofsd cannot hand over its state before version 1.11.",
     .remedy = "Run the VM with virtiofsd 1.14 or later; at the source, with a restart of the VM.",
     .check = CheckTooOld,
@@ -94,6 +95,7 @@ VUFD_RULE(BACK_END_STATE_FORMAT) = {
     .against = Against::kStateful,
     .retry_class = RetryClass::kOperator,
     .side = "destination",
+    .scope = Scope::kPair,
     .cause = "virtiofsd 1.12 and later write their state in a format that 1.11 cannot read.",
     .remedy = "Start the destination's device with the source's virtiofsd version or a newer one.",
     .check = CheckStateFormat,
@@ -102,6 +104,7 @@ VUFD_RULE(BACK_END_STATE_FORMAT) = {
 VUFD_RULE(BACK_END_MAY_LOSE_KICK) = {
     .severity = Severity::kWarning,
     .against = Against::kStateful,
+    .scope = Scope::kEachSide,
     .cause =
         "virtiofsd before 1.14 can swallow a kick that the guest sends while the rings are "
         "being restarted. The migration succeeds, but the guest's file system hangs for good "
@@ -115,6 +118,7 @@ VUFD_RULE(BACK_END_MAY_LOSE_KICK) = {
 VUFD_RULE(BACK_END_UNTRIED) = {
     .severity = Severity::kWarning,
     .against = Against::kStateful,
+    .scope = Scope::kEachSide,
     .cause = "The rules were tried with virtiofsd 1.13 and 1.14 only.",
     .remedy = "Try a migration of a VM that does not matter first.",
     .check = CheckTried,
@@ -123,6 +127,7 @@ VUFD_RULE(BACK_END_UNTRIED) = {
 VUFD_RULE(BACK_END_EXECUTABLE_REPLACED) = {
     .hazards = "16",
     .severity = Severity::kWarning,
+    .scope = Scope::kEachSide,
     .cause =
         "The back-end was upgraded on disk while the old one goes on running. What is "
         "installed now is not what runs.",

@@ -45,6 +45,7 @@ void Check(const World& world, Report& report) {
 
 VUFD_RULE(BACK_END_LACKS_DIRTY_LOG) = {
     .hazards = "3",
+    .scope = Scope::kEachSide,
     .cause =
         "The back-end cannot log which guest memory it writes (VHOST_F_LOG_ALL, LOG_SHMFD), or "
         "QEMU cannot allocate the log; the destination would get stale memory.",
@@ -56,6 +57,7 @@ VUFD_RULE(BACK_END_LACKS_DIRTY_LOG) = {
 
 VUFD_RULE(UNMIGRATABLE_DEVICE) = {
     .hazards = "1, 10",
+    .scope = Scope::kEachSide,
     .cause = "The VM has a device that this QEMU cannot migrate at all.",
     .remedy = "Unplug the device that the message names, or use a QEMU that can migrate it.",
     .check = Check<Reason::kUnmigratable>,
@@ -63,6 +65,7 @@ VUFD_RULE(UNMIGRATABLE_DEVICE) = {
 
 VUFD_RULE(SHARED_MEMORY_REGION) = {
     .hazards = "69",
+    .scope = Scope::kEachSide,
     .cause = "A device has a shared memory region (a DAX window); QEMU cannot migrate it.",
     .remedy = "Start the VM and its back-ends without DAX.",
     .check = Check<Reason::kSharedRegion>,
@@ -70,6 +73,7 @@ VUFD_RULE(SHARED_MEMORY_REGION) = {
 
 VUFD_RULE(QEMU_BLOCKS_MIGRATION) = {
     .hazards = "70",
+    .scope = Scope::kEachSide,
     .cause = "QEMU names a reason against any migration of this VM.",
     .remedy = "See QEMU's words in the message, and remove what they name.",
     .check = Check<Reason::kOther>,

@@ -78,6 +78,7 @@ constexpr char kTurnOff[] =
 
 VUFD_RULE(QEMU_LACKS_CAPABILITY) = {
     .hazards = "55",
+    .scope = Scope::kEachSide,
     .cause =
         "vufd needs return-path (or the source takes a failed load for success), events and "
         "pause-before-switchover (the last look before the point of no return).",
@@ -88,6 +89,7 @@ VUFD_RULE(QEMU_LACKS_CAPABILITY) = {
 VUFD_RULE(POSTCOPY_ENABLED) = {
     .hazards = "53",
     .retry_class = RetryClass::kOperator,
+    .scope = Scope::kEachSide,
     .cause =
         "In postcopy the guest runs at the destination before its memory is there; no "
         "vhost-user-fs back-end can wait for it.",
@@ -98,6 +100,7 @@ VUFD_RULE(POSTCOPY_ENABLED) = {
 VUFD_RULE(BACKGROUND_SNAPSHOT_ENABLED) = {
     .hazards = "54",
     .retry_class = RetryClass::kOperator,
+    .scope = Scope::kEachSide,
     .cause =
         "A background snapshot reports success although the guest stays here, and misses what "
         "back-ends write meanwhile.",
@@ -108,6 +111,7 @@ VUFD_RULE(BACKGROUND_SNAPSHOT_ENABLED) = {
 VUFD_RULE(IGNORE_SHARED_ENABLED) = {
     .hazards = "52",
     .retry_class = RetryClass::kOperator,
+    .scope = Scope::kEachSide,
     .cause =
         "With x-ignore-shared, shared memory does not travel: the destination has blank "
         "memory, or both sides own the same. The request asks for a copy of it.",
@@ -119,6 +123,7 @@ VUFD_RULE(IGNORE_SHARED_ENABLED) = {
 VUFD_RULE(FS_CAPABILITY_ENABLED) = {
     .hazards = "5",
     .retry_class = RetryClass::kOperator,
+    .scope = Scope::kEachSide,
     .cause =
         "A patched QEMU with the migration capability vhost-user-fs sends neither back-end state "
         "nor a keeper's marker: the destination loads the stream silently, and the guest gets "
@@ -130,6 +135,7 @@ VUFD_RULE(FS_CAPABILITY_ENABLED) = {
 VUFD_RULE(CAPABILITY_IN_THE_WAY) = {
     .hazards = "58",
     .retry_class = RetryClass::kOperator,
+    .scope = Scope::kEachSide,
     .cause =
         "The capability does not go together with a single stream on a socket, or gives up "
         "memory that the source needs to resume after a failure.",
@@ -140,6 +146,7 @@ VUFD_RULE(CAPABILITY_IN_THE_WAY) = {
 VUFD_RULE(MIGRATION_MODE_NOT_NORMAL) = {
     .hazards = "58",
     .retry_class = RetryClass::kOperator,
+    .scope = Scope::kEachSide,
     .cause =
         "A cpr mode is set. It is another procedure, and QEMU's blocked-reasons, which are "
         "kept by mode, were read for the wrong one.",

@@ -7,6 +7,8 @@ namespace vuf {
 namespace {
 
 void CheckTls(const World& world, Report& report) {
+  // There it is wanted: STREAM_TLS_DIFFERS.
+  if (world.facts().other_host.has_value()) return;
   for (const VmView& vm : world.vms()) {
     const auto creds = report.Need(vm, fact::kTlsCreds);
     if (!creds || creds->empty()) continue;
@@ -33,6 +35,7 @@ void CheckDriver(const World& world, Report& report) {
 VUFD_RULE(TLS_CREDENTIALS_SET) = {
     .hazards = "58",
     .retry_class = RetryClass::kOperator,
+    .scope = Scope::kEachSide,
     .cause =
         "QEMU would speak TLS on the stream. vufd hands both sides a socket pair that nobody else "
         "has and sets up no TLS, so the migration fails or hangs.",
@@ -48,6 +51,7 @@ VUFD_RULE(DRIVER_NOT_RUNNING) = {
     .against = Against::kStateful,
     .retry_class = RetryClass::kWait,
     .side = "source",
+    .scope = Scope::kSource,
     .cause =
         "The guest is starting, is being reset, or has unbound its driver: there is no session to "
         "hand over, and the guest's next mount begins one at either side.",

@@ -29,6 +29,7 @@ void Check(const World& world, Report& report) {
 
 VUFD_RULE(MEMORY_NOT_SHARED) = {
     .hazards = "51",
+    .scope = Scope::kEachSide,
     .cause =
         "A back-end reads and writes guest memory, so the memory must be shared with it. "
         "Otherwise the guest's first access hangs, and the back-end dies.",

@@ -25,6 +25,7 @@ void Check(const World& world, Report& report) {
 VUFD_RULE(MONITOR_UNREACHABLE) = {
     .hazards = "19",
     .retry_class = RetryClass::kOperator,
+    .scope = Scope::kEachSide,
     .cause =
         "QEMU's QMP monitor could not be asked: no process listens, another client holds it, "
         "or QEMU hangs (a frozen back-end freezes QEMU's monitor too).",

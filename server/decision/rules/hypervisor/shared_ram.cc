@@ -105,6 +105,7 @@ void CheckCapability(const World& world, Report& report) {
 
 VUFD_RULE(SHARED_RAM_QEMU_TOO_OLD) = {
     .hazards = "52",
+    .scope = Scope::kEachSide,
     .cause =
         "Before 10.0, x-ignore-shared leaves out memory that the destination does not have "
         "(memfd): the guest would run on blank memory.",
@@ -115,6 +116,7 @@ VUFD_RULE(SHARED_RAM_QEMU_TOO_OLD) = {
 VUFD_RULE(SHARED_RAM_NOT_FILE_BACKED) = {
     .hazards = "52",
     .retry_class = RetryClass::kOperator,
+    .scope = Scope::kEachSide,
     .cause =
         "Only memory in a named file can be the same at both sides; other memory would be blank "
         "at the destination, or is copied after all.",
@@ -139,6 +141,7 @@ VUFD_RULE(SHARED_RAM_DIFFERENT_FILES) = {
 
 VUFD_RULE(SHARED_RAM_CAPABILITY_MISSING) = {
     .hazards = "52",
+    .scope = Scope::kEachSide,
     .cause = "Without the capability x-ignore-shared QEMU copies all memory.",
     .remedy = "Use a QEMU that has the capability, or let memory be copied.",
     .check = CheckCapability,

@@ -62,6 +62,7 @@ void CheckPropertyDiffers(const World& world, Report& report) {
 VUFD_RULE(STATELESS_NOT_SUPPORTED_BY_QEMU) = {
     .hazards = "4",
     .against = Against::kStateless,
+    .scope = Scope::kSource,
     .cause =
         "No released QEMU (up to 11.1) can leave the back-end's state out of the stream; it "
         "would ask the back-end for it. vuf-keeper answers in the back-end's place.",
@@ -73,6 +74,7 @@ VUFD_RULE(STATELESS_NOT_SUPPORTED_BY_QEMU) = {
 VUFD_RULE(STATELESS_NEEDS_SEQUENTIAL_HAND_OVER) = {
     .hazards = "73, 74",
     .against = Against::kStateless,
+    .scope = Scope::kEachSide,
     .cause =
         "With a patched QEMU and a back-end that serves one connection the destination can connect "
         "only after the source has gone, and from then on there is no way back. With a keeper its "
@@ -87,6 +89,7 @@ VUFD_RULE(MIGRATION_PROPERTY_SET) = {
     .hazards = "6",
     .against = Against::kStateful,
     .retry_class = RetryClass::kOperator,
+    .scope = Scope::kEachSide,
     .cause =
         "A patched QEMU with migration=external (perhaps left from an earlier upgrade on the "
         "spot) sends no back-end state, with migration=none it refuses to migrate: the guest "
@@ -99,6 +102,7 @@ VUFD_RULE(MIGRATION_PROPERTY_DIFFERS) = {
     .hazards = "5",
     .retry_class = RetryClass::kOperator,
     .side = "destination",
+    .scope = Scope::kPair,
     .cause =
         "One side would send or expect back-end state and the other not. QEMU loads a stream "
         "without it silently, and the guest then gets EBADF for everything.",

@@ -64,6 +64,7 @@ void CheckMachineType(const World& world, Report& report) {
 
 VUFD_RULE(QEMU_TOO_OLD) = {
     .hazards = "1",
+    .scope = Scope::kEachSide,
     .cause = "Before 8.2, QEMU marks vhost-user-fs devices as unmigratable.",
     .remedy =
         "Run the VM with QEMU 8.2 or later (10.0 or later is recommended); this needs a "
@@ -73,6 +74,7 @@ VUFD_RULE(QEMU_TOO_OLD) = {
 
 VUFD_RULE(QEMU_UNTRIED) = {
     .severity = Severity::kWarning,
+    .scope = Scope::kEachSide,
     .cause = "The rules were tried with QEMU 7.2, 10.0 and 11.1 only.",
     .remedy = "Try a migration of a VM that does not matter first.",
     .check = CheckTried,

@@ -1,5 +1,5 @@
 // The destination must have the same devices.
-#include <set>
+#include <vector>
 
 #include "absl/strings/str_format.h"
 #include "server/decision/report.h"
@@ -10,10 +10,10 @@ namespace {
 
 void CheckMissing(const World& world, Report& report) {
   if (!world.destination() || !report.Need(*world.destination(), fact::kDevices)) return;
-  std::set<int> paired;
-  for (const DevicePair& pair : world.pairs()) paired.insert(pair.source.index);
+  std::vector<bool> paired(world.source_devices().size(), false);
+  for (const DevicePair& pair : world.all_pairs()) paired[pair.source.index] = true;
   for (const DeviceView& device : world.source_devices()) {
-    if (paired.count(device.index) > 0) continue;
+    if (paired[device.index]) continue;
     Subject subject = device.subject();
     subject.side = Side::kDestination;
     report.Add(subject, absl::StrFormat("The destination has no device %s.", device->qom_path));
@@ -90,6 +90,7 @@ VUFD_RULE(DEVICE_TYPE_DIFFERS) = {
     .hazards = "11",
     .retry_class = RetryClass::kOperator,
     .side = "destination",
+    .scope = Scope::kPair,
     .cause = "The destination cannot load the state of a device of another type.",
     .remedy = kSameCommandLine,
     .check = CheckType,
@@ -99,6 +100,7 @@ VUFD_RULE(PCI_ADDRESS_DIFFERS) = {
     .hazards = "11",
     .retry_class = RetryClass::kOperator,
     .side = "destination",
+    .scope = Scope::kPair,
     .cause = "QEMU finds a device's state by its PCI address.",
     .remedy = kSameCommandLine,
     .check = CheckPciAddress,
@@ -108,6 +110,7 @@ VUFD_RULE(TAG_DIFFERS) = {
     .hazards = "12",
     .retry_class = RetryClass::kOperator,
     .side = "destination",
+    .scope = Scope::kPair,
     .cause =
         "The state loads without complaint, but the guest mounts by tag: its next mount fails "
         "or shows another share.",
@@ -119,6 +122,7 @@ VUFD_RULE(REQUEST_QUEUES_DIFFER) = {
     .hazards = "13",
     .retry_class = RetryClass::kOperator,
     .side = "destination",
+    .scope = Scope::kPair,
     .cause =
         "The rings that the guest uses would not be there, or the back-end refuses the device.",
     .remedy = "Start the destination's device with the source's num-request-queues.",
@@ -129,6 +133,7 @@ VUFD_RULE(QUEUE_SIZE_DIFFERS) = {
     .hazards = "13",
     .retry_class = RetryClass::kOperator,
     .side = "destination",
+    .scope = Scope::kPair,
     .cause =
         "The state loads without complaint, but the device is no longer the one that the guest "
         "set up.",

@@ -1,4 +1,7 @@
 // Who is at the other end of the device's socket, and is it who it should be?
+#include <algorithm>
+#include <vector>
+
 #include "absl/strings/match.h"
 #include "absl/strings/str_format.h"
 #include "server/decision/keeper.h"
@@ -55,27 +58,54 @@ bool ShareKeeper(const DeviceView& a, const DeviceView& b) {
   return IsKeeper(a) && IsKeeper(b) && a.index == b.index && a.vm.side != b.vm.side;
 }
 
-bool SameEndpoint(const SocketFacts& a, const SocketFacts& b) {
-  return a.bound_file == b.bound_file || a.peer_inode == b.peer_inode;
+// On two machines they cannot have the same.
+bool AreComparable(const World& world, const DeviceView& a, const DeviceView& b) {
+  return !ShareKeeper(a, b) && (a.vm.side == b.vm.side || world.same_machine());
+}
+
+// A device with others that must not have its back-end.
+struct Candidate {
+  int pid;
+  uint64_t peer_inode;
+  FileId bound_file;
+  const DeviceView* device;
+  Read<ProcessId> process;
+  Read<SocketFacts> socket;
+
+  bool SharesBackEnd(const Candidate& other) const {
+    return pid == other.pid || peer_inode == other.peer_inode || bound_file == other.bound_file;
+  }
+};
+
+std::vector<Candidate> Candidates(const World& world, Report& report) {
+  const std::vector<DeviceView>& devices = world.devices();
+  std::vector<Candidate> candidates;
+  candidates.reserve(devices.size());
+  for (const DeviceView& device : devices) {
+    const bool has_others = std::any_of(devices.begin(), devices.end(), [&](const auto& other) {
+      return &other != &device && AreComparable(world, device, other);
+    });
+    if (!has_others) continue;
+    const auto process = report.Need(device, fact::kProcess);
+    const auto socket = report.Need(device, fact::kSocket);
+    if (!process || !socket) continue;
+    candidates.push_back(
+        {process->pid, socket->peer_inode, socket->bound_file, &device, process, socket});
+  }
+  return candidates;
 }
 
 // Among all devices of both sides, not only counterparts: destinations get crossed over too.
 void CheckDistinct(const World& world, Report& report) {
-  const std::vector<DeviceView>& devices = world.devices();
-  for (size_t i = 0; i < devices.size(); ++i) {
-    for (size_t j = i + 1; j < devices.size(); ++j) {
-      if (ShareKeeper(devices[i], devices[j])) continue;
-      const auto a = report.Need(devices[i], fact::kProcess);
-      const auto b = report.Need(devices[j], fact::kProcess);
-      const auto socket_a = report.Need(devices[i], fact::kSocket);
-      const auto socket_b = report.Need(devices[j], fact::kSocket);
-      if (!a || !b || !socket_a || !socket_b) continue;
-      if (a->pid != b->pid && !SameEndpoint(*socket_a, *socket_b)) continue;
-      report.Add(devices[j].subject(),
+  const std::vector<Candidate> candidates = Candidates(world, report);
+  for (auto b = candidates.begin(); b != candidates.end(); ++b) {
+    for (auto a = candidates.begin(); a != b; ++a) {
+      if (!a->SharesBackEnd(*b) || !AreComparable(world, *a->device, *b->device)) continue;
+      report.Add(b->device->subject(),
                  absl::StrFormat("It has the same back-end (pid %d, %s) as %s of the %s.", b->pid,
-                                 socket_b->path, devices[i]->subject(),
-                                 devices[i].vm.side == Side::kSource ? "source" : "destination"),
-                 {a.Cite(), b.Cite(), socket_a.Cite(), socket_b.Cite()});
+                                 b->socket->path, a->device->subject().name,
+                                 a->device->vm.side == Side::kSource ? "source" : "destination"),
+                 {a->process.Cite(), b->process.Cite(), a->socket.Cite(), b->socket.Cite()});
     }
   }
 }
@@ -84,6 +114,7 @@ void CheckDistinct(const World& world, Report& report) {
 
 VUFD_RULE(ENDPOINT_UNRESOLVABLE) = {
     .hazards = "63",
+    .scope = Scope::kEachSide,
     .cause =
         "QEMU does not say which socket its device is connected to (an abstract or inherited "
         "socket, or one that QEMU listens on), so the back-end cannot be identified.",
@@ -94,6 +125,7 @@ VUFD_RULE(ENDPOINT_UNRESOLVABLE) = {
 VUFD_RULE(SOCKET_REBOUND) = {
     .hazards = "21",
     .retry_class = RetryClass::kOperator,
+    .scope = Scope::kEachSide,
     .cause =
         "Somebody removed the socket's file or bound another one at its path. Who asks for "
         "the path now gets somebody else than QEMU has.",
@@ -106,6 +138,7 @@ VUFD_RULE(SOCKET_REBOUND) = {
 VUFD_RULE(BACK_END_NOT_EXCLUSIVE) = {
     .hazards = "24, 26",
     .retry_class = RetryClass::kOperator,
+    .scope = Scope::kEachSide,
     .cause =
         "A back-end has one session for one front-end. At the destination it must be a fresh "
         "one, waiting for this migration only.",

@@ -57,6 +57,7 @@ VUFD_RULE(BACK_END_RESTARTED) = {
     .against = Against::kStateless,
     .retry_class = RetryClass::kOperator,
     .side = "source",
+    .scope = Scope::kSource,
     .cause =
         "The registered endpoint was served by another process or socket. A session that was "
         "kept there is gone.",
@@ -69,6 +70,7 @@ VUFD_RULE(HOST_RESTARTED) = {
     .against = Against::kStateless,
     .retry_class = RetryClass::kOperator,
     .side = "source",
+    .scope = Scope::kSource,
     .cause =
         "The host was restarted since the endpoint was registered or last seen; no session "
         "survived that.",

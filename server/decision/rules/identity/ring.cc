@@ -16,7 +16,7 @@ bool SameVersion(const World& world, Report& report) {
 
 void Check(const World& world, Report& report) {
   if (SameVersion(world, report)) return;
-  for (const DevicePair& pair : world.pairs()) {
+  for (const DevicePair& pair : world.all_pairs()) {
     const auto ring = report.Need(pair.source, fact::kRingSize);
     const auto limit = report.Need(pair.destination, fact::kQueueSize);
     if (!ring || !limit || *ring <= *limit) continue;

@@ -17,7 +17,7 @@ void CheckNoVmFs(const World& world, Report& report) {
 }
 
 void CheckIsSource(const World& world, Report& report) {
-  if (!world.destination()) return;
+  if (!world.destination() || !world.same_machine()) return;
   const VmView destination = *world.destination();
   const bool same_socket =
       !destination->qmp_socket.empty() && destination->qmp_socket == world.source()->qmp_socket;
@@ -60,6 +60,7 @@ void CheckUuidSet(const World& world, Report& report) {
 
 VUFD_RULE(VM_HAS_NO_FS_DEVICE) = {
     .side = "source",
+    .scope = Scope::kSource,
     .cause = "vufd judges the state of vhost-user-fs devices; about other VMs it can say nothing.",
     .remedy = "Migrate this VM without vufd.",
     .check = CheckNoVmFs,
@@ -83,6 +84,7 @@ VUFD_RULE(UUID_DIFFERS) = {
 
 VUFD_RULE(UUID_NOT_SET) = {
     .severity = Severity::kWarning,
+    .scope = Scope::kEachSide,
     .cause = "Without a UUID it cannot be told whether the destination was started for this VM.",
     .remedy = "Start QEMU with -uuid, on both sides the same.",
     .check = CheckUuidSet,

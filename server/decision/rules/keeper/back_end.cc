@@ -83,6 +83,7 @@ void CheckDirtyLog(const World& world, Report& report) {
 
 VUFD_RULE(KEEPER_BACK_END_DOWN) = {
     .hazards = "18",
+    .scope = Scope::kEachSide,
     .cause =
         "The back-end behind the keeper is gone, and with it the guest's session, which no keeper "
         "can keep.",
@@ -94,6 +95,7 @@ VUFD_RULE(KEEPER_BACK_END_DOWN) = {
 VUFD_RULE(KEEPER_BACK_END_STOPPED) = {
     .hazards = "19",
     .retry_class = RetryClass::kOperator,
+    .scope = Scope::kEachSide,
     .cause =
         "The back-end behind the keeper is stopped (SIGSTOP or a debugger). The guest's requests "
         "would not be finished at the switch-over, and the hand-over would fail.",
@@ -104,6 +106,7 @@ VUFD_RULE(KEEPER_BACK_END_STOPPED) = {
 VUFD_RULE(KEEPER_BACK_END_FROZEN) = {
     .hazards = "19",
     .retry_class = RetryClass::kOperator,
+    .scope = Scope::kEachSide,
     .cause =
         "The control group of the back-end behind the keeper is frozen (a paused container, "
         "systemctl freeze). The guest's requests would not be finished at the switch-over, and "
@@ -118,6 +121,7 @@ VUFD_RULE(KEEPER_BACK_END_UNINTERRUPTIBLE) = {
     .hazards = "19",
     .severity = Severity::kWarning,
     .retry_class = RetryClass::kWait,
+    .scope = Scope::kEachSide,
     .cause =
         "The back-end behind the keeper waits in the kernel (state D), for storage as a rule. If "
         "a request outlasts the keeper's drain limit, the hand-over fails and the guest stays at "
@@ -129,6 +133,7 @@ VUFD_RULE(KEEPER_BACK_END_UNINTERRUPTIBLE) = {
 VUFD_RULE(KEEPER_UNANSWERED) = {
     .severity = Severity::kWarning,
     .retry_class = RetryClass::kWait,
+    .scope = Scope::kEachSide,
     .cause =
         "The back-end behind the keeper is slow, or hangs. The switch-over waits for its answers, "
         "and fails if they do not come.",
@@ -138,6 +143,7 @@ VUFD_RULE(KEEPER_UNANSWERED) = {
 
 VUFD_RULE(KEEPER_BACK_END_LACKS_DIRTY_LOG) = {
     .hazards = "3",
+    .scope = Scope::kEachSide,
     .cause =
         "The back-end behind the keeper cannot log which guest memory it writes; the destination "
         "would get stale memory.",

@@ -66,6 +66,7 @@ void CheckDriverGone(const World& world, Report& report) {
 VUFD_RULE(SEQUENTIAL_NEEDS_KEEPER) = {
     .hazards = "42, 73",
     .side = "source",
+    .scope = Scope::kSource,
     .cause =
         "While there is no QEMU, somebody must keep the guest's session; a plain back-end exits "
         "with the source. Its state in a file would name files that may change meanwhile.",
@@ -79,6 +80,7 @@ VUFD_RULE(SEQUENTIAL_NEEDS_STATELESS) = {
     .hazards = "42",
     .against = Against::kStateful,
     .side = "source",
+    .scope = Scope::kSource,
     .cause =
         "A back-end's state in a file names files that may change before somebody loads it. Only "
         "a session that stays in its keeper is still right then.",
@@ -90,6 +92,7 @@ VUFD_RULE(KEEPER_PERMIT_LOST) = {
     .hazards = "74",
     .retry_class = RetryClass::kOperator,
     .side = "destination",
+    .scope = Scope::kDestination,
     .cause =
         "The source has quit, and its keeper no longer waits for this migration's destination: "
         "the permit has expired or was taken back, or somebody else has presented the marker.",
@@ -103,6 +106,7 @@ VUFD_RULE(KEEPER_DRIVER_REMAINS) = {
     .hazards = "73",
     .retry_class = RetryClass::kOperator,
     .side = "destination",
+    .scope = Scope::kDestination,
     .cause =
         "The source should have quit, but a QEMU is still connected that could take the session "
         "back and run the guest a second time.",

@@ -114,10 +114,11 @@ std::set<uint64_t> OwnConnections(const World& world) {
 void CheckOthers(const World& world, Report& report) {
   // The destination may well be connected already, if nobody said which it is.
   if (!world.destination() && !world.facts().request.sequential) return;
-  const std::set<uint64_t> own = OwnConnections(world);
+  std::set<uint64_t> own;
   for (const DeviceView& device : LiveDevices(world)) {
     const auto keeper = NeedKeeper(device, report);
     if (!keeper) continue;
+    if (own.empty()) own = OwnConnections(world);
     int others = 0;
     for (const KeeperFacts::FrontEnd& front_end : (*keeper)->front_ends) {
       if (own.count(front_end.socket_inode) == 0) ++others;
@@ -135,6 +136,7 @@ void CheckOthers(const World& world, Report& report) {
 VUFD_RULE(KEEPER_UNKNOWN) = {
     .hazards = "4",
     .retry_class = RetryClass::kOperator,
+    .scope = Scope::kEachSide,
     .cause =
         "The device is served by vuf-keeper, and what it says of its session could not be had. "
         "Whether it can hand the session over, and to whom, is unknown.",
@@ -149,6 +151,7 @@ VUFD_RULE(KEEPER_OTHER_INSTANCE) = {
     .against = Against::kStateless,
     .retry_class = RetryClass::kOperator,
     .side = "destination",
+    .scope = Scope::kPair,
     .cause =
         "The guest's session is in one keeper only, and the destination is connected to another "
         "one, or to another session: a second keeper, a restarted one, one of another host. The "
@@ -162,6 +165,7 @@ VUFD_RULE(KEEPER_OTHER_INSTANCE) = {
 VUFD_RULE(KEEPER_SOURCE_NOT_DRIVER) = {
     .hazards = "60",
     .side = "source",
+    .scope = Scope::kSource,
     .cause =
         "The back-end does not serve this QEMU's rings: its session was handed over and it is "
         "fenced, or it never had it. The guest may be running in the QEMU that drives.",
@@ -174,6 +178,7 @@ VUFD_RULE(KEEPER_DESTINATION_NOT_IDLE) = {
     .hazards = "22, 24",
     .retry_class = RetryClass::kOperator,
     .side = "destination",
+    .scope = Scope::kDestination,
     .cause =
         "Only a connection that has driven nothing yet can take a session over. One that is "
         "fenced never can again.",
@@ -184,6 +189,7 @@ VUFD_RULE(KEEPER_DESTINATION_NOT_IDLE) = {
 VUFD_RULE(KEEPER_BUSY) = {
     .hazards = "26, 60",
     .retry_class = RetryClass::kWait,
+    .scope = Scope::kEachSide,
     .cause = "A keeper does one hand-over at a time, and one is permitted or under way.",
     .remedy =
         "Wait until it is over. A permit that nobody used ends by itself; look for the migration "

@@ -67,6 +67,7 @@ VUFD_RULE(KEEPER_TO_PLAIN_BACK_END) = {
     .hazards = "5, 14",
     .retry_class = RetryClass::kOperator,
     .side = "destination",
+    .scope = Scope::kPair,
     .cause =
         "A keeper sends a marker, with the back-end's state behind it or without. Only another "
         "connection to a keeper understands it, and a keeper understands nothing else.",
@@ -81,6 +82,7 @@ VUFD_RULE(KEEPER_STATEFUL_SAME_KEEPER) = {
     .against = Against::kStateful,
     .retry_class = RetryClass::kOperator,
     .side = "destination",
+    .scope = Scope::kPair,
     .cause =
         "The destination already has the source's back-end, which would have to load its own "
         "state into its own running session.",
@@ -91,6 +93,7 @@ VUFD_RULE(KEEPER_STATEFUL_SAME_KEEPER) = {
 VUFD_RULE(KEEPER_STATEFUL_WITHOUT_DEVICE_STATE) = {
     .hazards = "2, 9",
     .against = Against::kStateful,
+    .scope = Scope::kEachSide,
     .cause = "The back-end behind the keeper can neither save nor load its state.",
     .remedy =
         "Permit the stateless mode and connect the destination to the source's keeper, or run "
@@ -103,6 +106,7 @@ VUFD_RULE(KEEPER_SHARE_UNKNOWN) = {
     .against = Against::kStateful,
     .retry_class = RetryClass::kOperator,
     .side = "destination",
+    .scope = Scope::kPair,
     .cause =
         "With another directory, even a copy, the guest's open files would lead into other files "
         "without an error; what is behind a keeper cannot be seen well enough to rule that out.",

@@ -50,6 +50,7 @@ VUFD_RULE(OPTION_DIFFERS_HARMFULLY) = {
     .retry_class = RetryClass::kOperator,
     .acknowledgeable = true,
     .side = "destination",
+    .scope = Scope::kPair,
     .cause =
         "The guest would see other attributes, owners or permissions than before, or could no "
         "longer write, without an error of the migration.",
@@ -62,6 +63,7 @@ VUFD_RULE(OPTION_DIFFERS) = {
     .severity = Severity::kWarning,
     .against = Against::kStateful,
     .side = "destination",
+    .scope = Scope::kPair,
     .cause =
         "Caching, mapping, or a limit will not be what the guest had. No error is known to come "
         "of it, but nobody compares the options either.",
@@ -75,6 +77,7 @@ VUFD_RULE(OPTION_UNRECOGNISED_DIFFERS) = {
     .retry_class = RetryClass::kOperator,
     .acknowledgeable = true,
     .side = "destination",
+    .scope = Scope::kPair,
     .cause =
         "The sides differ in an option that vufd does not know, so it cannot tell what comes of "
         "it.",
@@ -87,6 +90,7 @@ VUFD_RULE(SANDBOX_DIFFERS) = {
     .severity = Severity::kWarning,
     .against = Against::kStateful,
     .side = "destination",
+    .scope = Scope::kPair,
     .cause = "Symbolic links and mounts below the share may resolve differently.",
     .remedy = kSameOptions,
     .check = CheckSandbox,
@@ -97,6 +101,7 @@ VUFD_RULE(INODE_FILE_HANDLES_DIFFER) = {
     .severity = Severity::kWarning,
     .against = Against::kStateful,
     .side = "destination",
+    .scope = Scope::kPair,
     .cause =
         "One side keeps a descriptor for every file that the guest knows, the other a handle "
         "(the default changed between virtiofsd 1.13.2 and 1.14); the destination may need "

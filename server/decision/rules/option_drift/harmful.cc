@@ -61,6 +61,7 @@ VUFD_RULE(BACK_END_HAS_THREAD_POOL) = {
     .hazards = "44",
     .against = Against::kStateful,
     .side = "source",
+    .scope = Scope::kSource,
     .cause =
         "virtiofsd does not wait for its thread pool: a request under way at the switch-over "
         "is lost, and the guest's process hangs for ever after a successful migration.",
@@ -71,6 +72,7 @@ VUFD_RULE(BACK_END_HAS_THREAD_POOL) = {
 VUFD_RULE(BACK_END_HAS_POSIX_ACL) = {
     .hazards = "45",
     .against = Against::kStateful,
+    .scope = Scope::kEachSide,
     .cause =
         "What was negotiated about ACLs does not travel: the guest's first setxattr kills the "
         "destination's back-end.",
@@ -83,6 +85,7 @@ VUFD_RULE(BACK_END_HAS_SECURITY_LABEL) = {
     .against = Against::kStateful,
     .acknowledgeable = true,
     .side = "source",
+    .scope = Scope::kSource,
     .cause =
         "What was negotiated about security labels does not travel: new files get the wrong "
         "label, without an error.",
@@ -95,6 +98,7 @@ VUFD_RULE(NEGOTIATED_OPTION_MISSING) = {
     .against = Against::kStateful,
     .retry_class = RetryClass::kOperator,
     .side = "destination",
+    .scope = Scope::kPair,
     .cause =
         "The destination's back-end refuses to load the state of a guest that negotiated an "
         "option which it was not given.",

@@ -10,6 +10,7 @@
 #include "absl/strings/str_format.h"
 #include "server/decision/report.h"
 #include "server/decision/rule.h"
+#include "server/model/utc_text.h"
 
 namespace vuf {
 namespace {
@@ -21,10 +22,6 @@ std::optional<Read<EffectivePolicy>> NeedPolicy(const World& world, Report& repo
   if (world.source_is_record()) return std::nullopt;
   const auto policy = report.Need(kRequest, kFact, world.facts().policy, false);
   return policy ? std::optional(policy) : std::nullopt;
-}
-
-std::string ToText(absl::Time time) {
-  return absl::FormatTime(absl::RFC3339_sec, time, absl::UTCTimeZone());
 }
 
 template <bool ModesAllowed::*kMode>
@@ -50,12 +47,14 @@ void CheckMode(const World& world, Report& report) {
 void CheckScope(const World& world, Report& report) {
   const auto policy = NeedPolicy(world, report);
   if (!policy) return;
-  const Setting<bool>& scope = (*policy)->same_host;
+  const bool other_host = world.facts().other_host.has_value();
+  const Setting<bool>& scope = other_host ? (*policy)->other_host : (*policy)->same_host;
   if (!scope.value.has_value()) {
     report.Add(kRequest, "No policy says how far this VM may migrate.", {policy->Cite()});
   } else if (!*scope.value) {
     report.Add(kRequest,
-               absl::StrFormat("%s does not allow migrations on the same host.", scope.decided_by),
+               absl::StrFormat("%s does not allow migrations %s.", scope.decided_by,
+                               other_host ? "to another host" : "on the same host"),
                {policy->CiteAs("allowed_scopes", scope.decided_by)});
   }
 }
@@ -65,7 +64,7 @@ void CheckHold(const World& world, Report& report) {
   if (!policy) return;
   for (const PolicyHold& hold : (*policy)->holds) {
     const std::string until =
-        hold.until.has_value() ? absl::StrCat(" until ", ToText(*hold.until)) : "";
+        hold.until.has_value() ? absl::StrCat(" until ", UtcText(*hold.until)) : "";
     report.Add(kRequest,
                absl::StrFormat("%s holds migrations back for %s%s: %s.", hold.policy, hold.holder,
                                until, hold.reason),
@@ -80,7 +79,7 @@ void CheckWindow(const World& world, Report& report) {
   if (!window.value.has_value() || window.value->open) return;
   const std::string next =
       window.value->opens.has_value()
-          ? absl::StrCat("; the next time opens at ", ToText(*window.value->opens))
+          ? absl::StrCat("; the next time opens at ", UtcText(*window.value->opens))
           : "";
   report.Add(kRequest,
              absl::StrFormat("%s allows no migration to begin now%s.", window.decided_by, next),
@@ -105,6 +104,7 @@ VUFD_RULE(POLICY_FORBIDS_STATELESS) = {
     .against = Against::kStateless,
     .retry_class = RetryClass::kOperator,
     .side = "source",
+    .scope = Scope::kSource,
     .cause = "A policy of this host does not allow the stateless mode for the device.",
     .remedy = "Ask for another mode, or change the policy (vufctl policies explain VM).",
     .check = CheckMode<&ModesAllowed::stateless>,
@@ -114,6 +114,7 @@ VUFD_RULE(POLICY_FORBIDS_STATEFUL) = {
     .against = Against::kStateful,
     .retry_class = RetryClass::kOperator,
     .side = "source",
+    .scope = Scope::kSource,
     .cause = "A policy of this host does not allow the stateful mode for the device.",
     .remedy = "Ask for another mode, or change the policy (vufctl policies explain VM).",
     .check = CheckMode<&ModesAllowed::stateful>,
@@ -122,6 +123,7 @@ VUFD_RULE(POLICY_FORBIDS_STATEFUL) = {
 VUFD_RULE(POLICY_FORBIDS_SCOPE) = {
     .retry_class = RetryClass::kOperator,
     .side = "request",
+    .scope = Scope::kSource,
     .cause = "A policy of this host does not allow migrations to another QEMU on the same host.",
     .remedy = "Change the policy (vufctl policies explain VM).",
     .check = CheckScope,
@@ -130,6 +132,7 @@ VUFD_RULE(POLICY_FORBIDS_SCOPE) = {
 VUFD_RULE(POLICY_HOLD) = {
     .retry_class = RetryClass::kOperator,
     .side = "request",
+    .scope = Scope::kSource,
     .cause = "Somebody asked for no migrations of this VM for a while.",
     .remedy = "Wait for its end, or talk to the holder that the message names.",
     .check = CheckHold,
@@ -138,6 +141,7 @@ VUFD_RULE(POLICY_HOLD) = {
 VUFD_RULE(POLICY_WINDOW_CLOSED) = {
     .retry_class = RetryClass::kWait,
     .side = "request",
+    .scope = Scope::kSource,
     .cause = "A policy allows migrations to begin only at certain times.",
     .remedy = "Ask again when the window opens.",
     .check = CheckWindow,
@@ -146,6 +150,7 @@ VUFD_RULE(POLICY_WINDOW_CLOSED) = {
 VUFD_RULE(POLICY_LIMIT_REACHED) = {
     .retry_class = RetryClass::kWait,
     .side = "request",
+    .scope = Scope::kSource,
     .cause = "A policy limits how many migrations run at a time.",
     .remedy = "Ask again when one of them has ended.",
     .check = CheckLimit,

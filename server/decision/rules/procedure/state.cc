@@ -81,6 +81,7 @@ VUFD_RULE(MIGRATION_RUNNING) = {
     .hazards = "60",
     .retry_class = RetryClass::kWait,
     .side = "source",
+    .scope = Scope::kSource,
     .cause = "A VM can be in one migration at a time.",
     .remedy = "Wait for the migration that the message names, or cancel it (vufctl cancel).",
     .check = CheckRunning,
@@ -90,6 +91,7 @@ VUFD_RULE(QEMU_IS_MIGRATING) = {
     .hazards = "60",
     .retry_class = RetryClass::kWait,
     .side = "source",
+    .scope = Scope::kSource,
     .cause = "Somebody else (libvirt, a person at the monitor) is migrating or saving this VM.",
     .remedy = "Wait until it is over, and let only vufd migrate this VM.",
     .check = CheckQemuMigrates,
@@ -99,6 +101,7 @@ VUFD_RULE(RUN_STATE_UNSUITABLE) = {
     .hazards = "59",
     .retry_class = RetryClass::kOperator,
     .side = "source",
+    .scope = Scope::kSource,
     .cause =
         "Only a running or paused guest can be migrated, and found again in the same state if "
         "the migration fails. A VM in postmigrate may be running elsewhere.",
@@ -112,6 +115,7 @@ VUFD_RULE(DESTINATION_NOT_WAITING) = {
     .hazards = "59",
     .retry_class = RetryClass::kOperator,
     .side = "destination",
+    .scope = Scope::kDestination,
     .cause = "Only a QEMU started with -incoming can take a guest.",
     .remedy = kNewDestination,
     .check = CheckWaiting,
@@ -121,6 +125,7 @@ VUFD_RULE(DESTINATION_USED_UP) = {
     .hazards = "24, 60",
     .retry_class = RetryClass::kOperator,
     .side = "destination",
+    .scope = Scope::kDestination,
     .cause =
         "A QEMU takes one incoming migration in its life; this one is under way or has failed.",
     .remedy = kNewDestination,
@@ -131,6 +136,7 @@ VUFD_RULE(DESTINATION_STARTS_BY_ITSELF) = {
     .hazards = "56",
     .retry_class = RetryClass::kOperator,
     .side = "destination",
+    .scope = Scope::kDestination,
     .cause =
         "Without -S the destination runs the guest as soon as it is loaded, before anybody can "
         "tell whether the source runs it too.",

@@ -25,6 +25,7 @@ void CheckDestination(const World& world, Report& report) {
 
 VUFD_RULE(NO_MODE_PERMITTED) = {
     .side = "request",
+    .scope = Scope::kSource,
     .cause = "The request permits no mode at all.",
     .remedy = "Permit the stateful mode, the stateless mode, or both.",
     .check = CheckModes,

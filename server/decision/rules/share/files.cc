@@ -49,6 +49,7 @@ VUFD_RULE(DELETED_FILES_OPEN) = {
     .against = Against::kStateful,
     .retry_class = RetryClass::kWait,
     .side = "source",
+    .scope = Scope::kSource,
     .cause =
         "The guest has files open that are deleted. The destination cannot find them: the "
         "migration fails, or, with --migration-on-error=guest-error, the guest gets EIO for them.",
@@ -63,6 +64,7 @@ VUFD_RULE(FILE_NAMES_NOT_UTF8) = {
     .against = Against::kStateful,
     .retry_class = RetryClass::kOperator,
     .side = "source",
+    .scope = Scope::kSource,
     .cause =
         "virtiofsd writes paths into its state as text, and cannot write these. vufd sees only "
         "what the back-end holds open; other files that the guest knows may have such names too.",

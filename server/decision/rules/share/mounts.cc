@@ -51,6 +51,7 @@ VUFD_RULE(SUBMOUNTS_DIFFER) = {
     .against = Against::kStateful,
     .retry_class = RetryClass::kOperator,
     .side = "destination",
+    .scope = Scope::kPair,
     .cause =
         "Files in a mount that the other side does not have are not found there, or others of the "
         "same name are found in their place, without an error.",

@@ -25,6 +25,13 @@ bool IsHidden(const DevicePair& pair) {
   return IsHidden(pair.source) || IsHidden(pair.destination);
 }
 
+// On two machines as far as it can be told there: SHARE_NOT_PROVED_SAME.
+bool IsSameDirectory(const World& world, const ShareId& from, const ShareId& to) {
+  if (world.same_machine()) return from.root == to.root;
+  return from.file_system == to.file_system && from.mount_source == to.mount_source &&
+         from.root.inode == to.root.inode;
+}
+
 void CheckSame(const World& world, Report& report) {
   for (const DeviceView& device : world.devices()) {
     if (!IsHidden(device)) report.Need(device, fact::kShare);
@@ -33,7 +40,7 @@ void CheckSame(const World& world, Report& report) {
     if (IsHidden(pair)) continue;
     const auto from = report.Need(pair.source, fact::kShare);
     const auto to = report.Need(pair.destination, fact::kShare);
-    if (!from || !to || from->root == to->root) continue;
+    if (!from || !to || IsSameDirectory(world, *from, *to)) continue;
     report.Add(pair.destination.subject(),
                absl::StrFormat("The back-ends share different directories: %s at the source, %s at "
                                "the destination.",
@@ -174,6 +181,7 @@ VUFD_RULE(SHARE_DIFFERS) = {
     .hazards = "31",
     .retry_class = RetryClass::kOperator,
     .side = "destination",
+    .scope = Scope::kPair,
     .cause =
         "With another directory, even a copy, the migration succeeds and the guest's open files "
         "lead into other files, without an error.",
@@ -186,6 +194,7 @@ VUFD_RULE(SHARE_MOUNT_DIFFERS) = {
     .retry_class = RetryClass::kOperator,
     .acknowledgeable = true,
     .side = "destination",
+    .scope = Scope::kPair,
     .cause = "The guest may write on one side and gets EROFS on the other.",
     .remedy = "Start the destination's back-end where the directory is mounted the same way.",
     .check = CheckMount,
@@ -196,6 +205,7 @@ VUFD_RULE(SHARE_MAY_CHANGE) = {
     .severity = Severity::kWarning,
     .against = Against::kStateful,
     .side = "source",
+    .scope = Scope::kSource,
     .cause =
         "If somebody on the host renames or replaces files during the migration, the guest's "
         "open files may lead into the wrong ones, without an error.",
@@ -209,6 +219,7 @@ VUFD_RULE(MIGRATION_MODE_UNKNOWN) = {
     .hazards = "33",
     .against = Against::kStateful,
     .side = "source",
+    .scope = Scope::kSource,
     .cause = "How the back-end hands over its files decides what can go wrong with them.",
     .remedy = "Run the back-end with --migration-mode=file-handles or find-paths.",
     .check = CheckMigrationMode,
@@ -219,6 +230,7 @@ VUFD_RULE(BACK_END_LACKS_DAC_READ_SEARCH) = {
     .against = Against::kStateful,
     .retry_class = RetryClass::kOperator,
     .side = "destination",
+    .scope = Scope::kPair,
     .cause =
         "Opening a file by its handle needs CAP_DAC_READ_SEARCH; without it the destination "
         "loads nothing.",
@@ -233,6 +245,7 @@ VUFD_RULE(FILE_HANDLES_UNAVAILABLE) = {
     .against = Against::kStateful,
     .retry_class = RetryClass::kOperator,
     .side = "source",
+    .scope = Scope::kSource,
     .cause =
         "vufd asked the file system for a handle of the shared directory (name_to_handle_at), as "
         "the back-end would for every file, and it has none (overlayfs without nfs_export=on, "
@@ -248,6 +261,7 @@ VUFD_RULE(FILE_HANDLES_DOUBTFUL) = {
     .severity = Severity::kWarning,
     .against = Against::kStateful,
     .side = "source",
+    .scope = Scope::kSource,
     .cause =
         "Some file systems (most FUSE ones) give out file handles that lead nowhere once they "
         "have forgotten the file. The migration fails then, and the guest stays where it is.",
@@ -262,6 +276,7 @@ VUFD_RULE(LOST_FILES_GO_UNNOTICED) = {
     .severity = Severity::kWarning,
     .against = Against::kStateful,
     .side = "destination",
+    .scope = Scope::kDestination,
     .cause =
         "Files that the destination cannot find again do not fail the migration; the guest gets "
         "EIO for them for ever.",

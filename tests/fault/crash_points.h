@@ -1,0 +1,127 @@
+// A vufd that dies at a point that it is told: before or after anything that a migration does to
+// the store, to a QEMU or to a keeper. The decorators here go between an ordinary agent and its
+// adapters.
+//
+// A point has a name that is the same in every run: "after configure the source", "before write
+// COMMITTED", "after arm at fs0.control". What is done twice has a number from the second time on.
+// What changes nothing (a look, waiting for an event) is a point once after each thing that does,
+// and named after it: "before query-status at the destination [write COMMITTED]".
+//
+// Nothing is a point before the first migration is written down.
+#ifndef VUFD_TESTS_FAULT_CRASH_POINTS_H_
+#define VUFD_TESTS_FAULT_CRASH_POINTS_H_
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "server/base/mutex.h"
+#include "server/hypervisor/hypervisor.h"
+#include "server/keeper/keeper.h"
+#include "server/store/store.h"
+
+namespace vuf {
+
+// Thread-safe.
+class CrashPoints {
+ public:
+  // Every point is told on standard error; at the one named `die_at` the process ends as by kill
+  // -9.
+  // "": it never does.
+  explicit CrashPoints(std::string die_at) : die_at_(std::move(die_at)) {}
+
+  // The migration begins. `destination`: its monitor; any other one is the source's.
+  void Begin(const std::string& destination);
+  // "source" or "destination".
+  std::string SideOf(const std::string& qmp_socket) const;
+
+  // One thing that is done, from its beginning to its end: a point at each. Not a point at all when
+  // the name is "".
+  class Span {
+   public:
+    Span(CrashPoints* points, std::string name) : points_(points), name_(std::move(name)) {
+      points_->Reach("before ", name_);
+    }
+    ~Span() { points_->Reach("after ", name_); }
+    Span(const Span&) = delete;
+    Span& operator=(const Span&) = delete;
+
+   private:
+    CrashPoints* const points_;
+    const std::string name_;
+  };
+  // `what` changes something.
+  Span Act(const std::string& what) { return {this, NameOfAct(what)}; }
+  // `what` changes nothing.
+  Span Look(const std::string& what) { return {this, NameOfLook(what)}; }
+
+ private:
+  std::string NameOfAct(const std::string& what);
+  std::string NameOfLook(const std::string& what);
+  void Reach(const char* when, const std::string& name);
+
+  const std::string die_at_;
+  mutable Mutex mu_;
+  bool begun_ ABSL_GUARDED_BY(mu_) = false;
+  std::string destination_ ABSL_GUARDED_BY(mu_);
+  std::map<std::string, int> acts_ ABSL_GUARDED_BY(mu_);
+  std::string last_act_ ABSL_GUARDED_BY(mu_);
+  std::set<std::string> looks_ ABSL_GUARDED_BY(mu_);
+};
+
+class CrashingStore : public Store {
+ public:
+  CrashingStore(CrashPoints* points, std::unique_ptr<Store> store)
+      : points_(points), store_(std::move(store)) {}
+
+  absl::StatusOr<std::vector<Record>> ReadAll(Table table) override {
+    return store_->ReadAll(table);
+  }
+  absl::Status Write(const std::vector<Change>& changes) override;
+
+ private:
+  CrashPoints* const points_;
+  const std::unique_ptr<Store> store_;
+};
+
+class CrashingConnector : public HypervisorConnector {
+ public:
+  CrashingConnector(CrashPoints* points, HypervisorConnector* connector)
+      : points_(points), connector_(connector) {}
+
+  absl::StatusOr<std::unique_ptr<Hypervisor>> Connect(const std::string& qmp_socket,
+                                                      absl::Time deadline) override;
+
+ private:
+  CrashPoints* const points_;
+  HypervisorConnector* const connector_;
+};
+
+class CrashingKeepers : public KeeperPort {
+ public:
+  CrashingKeepers(CrashPoints* points, KeeperPort* keepers) : points_(points), keepers_(keepers) {}
+
+  absl::StatusOr<KeeperFacts> Look(const KeeperAddress& address, absl::Time deadline) override;
+  absl::StatusOr<KeeperFacts> Arm(const KeeperAddress& address, const KeeperPermit& permit,
+                                  absl::Time deadline) override;
+  absl::StatusOr<KeeperFacts> Disarm(const KeeperAddress& address, const std::string& permit,
+                                     absl::Time deadline) override;
+  absl::StatusOr<KeeperFacts> Fence(const KeeperAddress& address, const std::string& permit,
+                                    absl::Time deadline) override;
+  absl::StatusOr<KeeperFacts> ReplaceBackEnd(const KeeperAddress& address,
+                                             const std::string& socket_path,
+                                             absl::Time deadline) override {
+    return keepers_->ReplaceBackEnd(address, socket_path, deadline);
+  }
+
+ private:
+  CrashPoints* const points_;
+  KeeperPort* const keepers_;
+};
+
+}  // namespace vuf
+
+#endif  // VUFD_TESTS_FAULT_CRASH_POINTS_H_

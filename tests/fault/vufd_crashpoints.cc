@@ -1,0 +1,62 @@
+// vufd, but for one thing: it dies at a named point of the first migration that it runs.
+//
+//   vufd_crashpoints --config=FILE [--die-at=POINT]
+//
+// Every point is told on standard error as it is reached: "crash point: POINT". crash_points.h says
+// which there are. It is stopped by signals that kill.
+#include <signal.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <memory>
+#include <string>
+
+#include "absl/strings/strip.h"
+#include "server/agent.h"
+#include "server/base/log.h"
+#include "server/config/config.h"
+#include "tests/fault/crash_points.h"
+
+namespace vuf {
+namespace {
+
+int Run(const std::string& config_file, const std::string& die_at) {
+  absl::StatusOr<Config> config = LoadConfig(config_file);
+  if (!config.ok()) {
+    fprintf(stderr, "vufd_crashpoints: %s\n", config.status().ToString().c_str());
+    return 2;
+  }
+  signal(SIGPIPE, SIG_IGN);
+  ConfigureLog(LogLevel::kDebug, false);
+  CrashPoints points(die_at);
+  Agent::Between between;
+  between.store = [&](std::unique_ptr<Store> store) -> std::unique_ptr<Store> {
+    return std::make_unique<CrashingStore>(&points, std::move(store));
+  };
+  between.hypervisors = [&](HypervisorConnector* inner) -> std::unique_ptr<HypervisorConnector> {
+    return std::make_unique<CrashingConnector>(&points, inner);
+  };
+  between.keepers = [&](KeeperPort* inner) -> std::unique_ptr<KeeperPort> {
+    return std::make_unique<CrashingKeepers>(&points, inner);
+  };
+  const absl::StatusOr<std::unique_ptr<Agent>> agent = Agent::Start(*config, between);
+  if (!agent.ok()) {
+    fprintf(stderr, "vufd_crashpoints: %s\n", agent.status().ToString().c_str());
+    return 1;
+  }
+  while (true) pause();
+}
+
+}  // namespace
+}  // namespace vuf
+
+int main(int argc, char** argv) {
+  std::string config;
+  std::string die_at;
+  for (int i = 1; i < argc; ++i) {
+    absl::string_view argument = argv[i];
+    if (absl::ConsumePrefix(&argument, "--config=")) config = std::string(argument);
+    if (absl::ConsumePrefix(&argument, "--die-at=")) die_at = std::string(argument);
+  }
+  return vuf::Run(config, die_at);
+}
