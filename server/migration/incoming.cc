@@ -178,8 +178,7 @@ absl::StatusOr<v1::Reservation> Incoming::Judged(const v1::ReserveRequest& reque
   out.set_source_agent(incoming.source_agent());
   out.set_vm(incoming.vm());
   *out.mutable_labels() = incoming.labels();
-  FillProcess(incoming.qmp_socket(), gathered.facts.destination->process, gathered.facts.boot_id,
-              *out.mutable_destination_qemu());
+  FillProcess(*gathered.facts.destination, gathered.facts.boot_id, *out.mutable_destination_qemu());
   out.set_guest_runs(request.guest_runs());
   out.set_reserved_by(caller);
   *out.mutable_create_time() = ToProto(parts_.clock->Now());

@@ -53,8 +53,8 @@ struct RunParts {
 // What is gathered for a migration as it was accepted, and when its time is up.
 GatherRequest RunRequest(const v1::Migration& migration, const std::string& source_socket);
 absl::Time DeadlineOf(const v1::Migration& migration, absl::Duration default_timeout);
-void FillProcess(const std::string& qmp_socket, const Evidence<ProcessId>& process,
-                 const Evidence<std::string>& boot_id, v1::QemuProcess& out);
+// The process behind `vm` and what a restart of vufd would have to put back there.
+void FillProcess(const VmFacts& vm, const Evidence<std::string>& boot_id, v1::QemuProcess& out);
 
 class Run {
  public:

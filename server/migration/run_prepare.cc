@@ -29,14 +29,18 @@ std::optional<T> Lower(const std::optional<T>& asked, const Setting<T>& allowed)
 
 }  // namespace
 
-void FillProcess(const std::string& qmp_socket, const Evidence<ProcessId>& process,
-                 const Evidence<std::string>& boot_id, v1::QemuProcess& out) {
-  out.set_qmp_socket(qmp_socket);
-  if (process.known()) {
-    out.set_pid(process.value->pid);
-    out.set_start_ticks(process.value->start_ticks);
+void FillProcess(const VmFacts& vm, const Evidence<std::string>& boot_id, v1::QemuProcess& out) {
+  out.set_qmp_socket(vm.qmp_socket);
+  if (vm.process.known()) {
+    out.set_pid(vm.process.value->pid);
+    out.set_start_ticks(vm.process.value->start_ticks);
   }
   out.set_boot_id(boot_id.value.value_or(""));
+  out.clear_capabilities();
+  if (!vm.capabilities.known()) return;
+  for (const auto& [name, on] : *vm.capabilities.value) {
+    if (on) out.add_capabilities(name);
+  }
 }
 
 // With the identities and the permits: a restart must know whose migration it may cancel, and which
@@ -47,13 +51,11 @@ absl::Status Run::Prepare() {
   if (absl::Status usable = permits_.Use(*std::move(permits)); !usable.ok()) return usable;
   absl::Status written =
       parts_.ledger->Advance(name(), v1::Migration::STATE_PREPARING, [&](v1::Migration& migration) {
-        FillProcess(source_.socket(), decided_.source.process, decided_.boot_id,
-                    *migration.mutable_source_qemu());
+        FillProcess(decided_.source, decided_.boot_id, *migration.mutable_source_qemu());
         migration.mutable_source_qemu()->set_run_state(*decided_.source.run_state.value);
         if (decided_.destination.has_value()) {
           const bool here = remote_ == nullptr;
-          FillProcess(decided_.destination->qmp_socket, decided_.destination->process,
-                      here ? decided_.boot_id : decided_.other_host->boot_id,
+          FillProcess(*decided_.destination, here ? decided_.boot_id : decided_.other_host->boot_id,
                       *migration.mutable_destination_qemu());
         }
         RecordPermits(permits_.all(), migration);

@@ -225,8 +225,7 @@ absl::Status SequentialLoad::WriteDestination(const Facts& facts) {
   return Explain("writing down the destination",
                  parts_.ledger->Advance(name(), v1::Migration::STATE_AWAITING_DESTINATION,
                                         [&](v1::Migration& migration) {
-                                          FillProcess(destination_.socket(),
-                                                      facts.destination->process, facts.boot_id,
+                                          FillProcess(*facts.destination, facts.boot_id,
                                                       *migration.mutable_destination_qemu());
                                         }));
 }

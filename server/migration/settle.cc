@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "server/convert/convert.h"
 #include "server/migration/explain.h"
@@ -90,22 +91,26 @@ class Settlement {
     parts_.ledger->End(migration_.name(), state, message);
   }
 
-  // What they were before is lost with the process. Off is QEMU's default, and left on they would
-  // stop the guest for good in the next `migrate` of whoever does not know of it, or leave its
-  // memory behind.
-  void ForgetSettings(Monitor& side) {
+  // Left on, they would stop the guest for good in the next `migrate` of whoever does not know of
+  // it, or leave its memory behind.
+  void ForgetSettings(Monitor& side, const v1::QemuProcess& before) {
     if (side.hypervisor() == nullptr && !side.Reconnect().ok()) return;
-    MigrationSettings off;
-    off.capabilities["pause-before-switchover"] = false;
+    MigrationSettings settings;
+    settings.capabilities = {
+        {"return-path", false}, {"events", false}, {"pause-before-switchover", false}};
     if (migration_.ram_transfer() == v1::RAM_TRANSFER_SHARED) {
-      off.capabilities[kIgnoreShared] = false;
+      settings.capabilities[kIgnoreShared] = false;
+    }
+    for (auto& [name, on] : settings.capabilities) {
+      on = absl::c_linear_search(before.capabilities(), name);
     }
     // Refused while somebody else's migration is under way, who has set it for himself then.
-    (void)side.Configure(off);
+    (void)side.Configure(settings);
   }
 
   void NotBegun(bool pinned) {
-    if (pinned && migration_.state() == v1::Migration::STATE_PREPARING) ForgetSettings(source_);
+    if (pinned && migration_.state() == v1::Migration::STATE_PREPARING)
+      ForgetSettings(source_, migration_.source_qemu());
     const std::optional<record::v1::SavedGuest> saved = parts_.saved_guests->Get(migration_.vm());
     End(v1::Migration::STATE_FAILED,
         absl::StrCat("vufd ended before the migration was begun: the guest stays ",
@@ -141,7 +146,7 @@ class Settlement {
     switch (back.where) {
       case Return::Where::kSource:
       case Return::Where::kSourceOther:
-        ForgetSettings(source_);
+        ForgetSettings(source_, migration_.source_qemu());
         return End(v1::Migration::STATE_FAILED,
                    absl::StrCat(start, "What was left of it was cancelled at restart. ",
                                 back.message, permits, ForgetFile(), AbortThere()));
@@ -252,7 +257,7 @@ class Settlement {
   void Succeeded(const std::string& prefix) {
     std::string message = prefix;
     absl::StrAppend(&message, RecordNewMonitor(*parts_.registry, *parts_.clock, migration_));
-    ForgetSettings(destination_);
+    ForgetSettings(destination_, migration_.destination_qemu());
     absl::StrAppend(&message, ForgetFile());
     const bool quit = migration_.source_disposition() == v1::SOURCE_DISPOSITION_QUIT;
     // Only one that is known to be the stopped source.

@@ -98,6 +98,18 @@ TEST_F(SettleTest, PreparedCapabilitiesDoNotStopALaterMigration) {
   Qemu({});
   ExpectEnded(RestartAt(v1::Migration::STATE_PREPARING), v1::Migration::STATE_FAILED,
               "stays at the source");
+  for (const auto& [name, on] : world_.qemu.Settings(kSource).capabilities) {
+    EXPECT_FALSE(on) << name;
+  }
+}
+
+TEST_F(SettleTest, CapabilitiesThatWereOnBeforeStayOn) {
+  Qemu({});
+  change_ = [](v1::Migration& migration) {
+    migration.mutable_source_qemu()->add_capabilities("return-path");
+  };
+  RestartAt(v1::Migration::STATE_PREPARING);
+  EXPECT_TRUE(world_.qemu.Settings(kSource).capabilities["return-path"]);
   EXPECT_FALSE(world_.qemu.Settings(kSource).capabilities["pause-before-switchover"]);
 }
 
