@@ -60,9 +60,9 @@ void Number(VmFacts& vm, int number) {
     device.chardev.value->filename = "unix:" + at;
     SocketFacts& socket = *device.back_end.socket.value;
     socket.path = at;
-    socket.bound_file.inode += 100000 * number;
+    socket.bound_file.inode += uint64_t{100000} * static_cast<uint64_t>(number);
     socket.file_at_path = socket.bound_file;
-    socket.peer_inode += 100000 * number;
+    socket.peer_inode += uint64_t{100000} * static_cast<uint64_t>(number);
     device.back_end.process.value->pid += 100000 * number;
     (*device.back_end.options.value)["socket-path"] = at;
   }

@@ -1,4 +1,5 @@
 // evaluate and migrate.
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "client/commands.h"
 #include "client/follow.h"
@@ -41,6 +42,11 @@ absl::Status SetLimits(const ParsedArgs& args, v1::Migration* migration) {
   const absl::StatusOr<uint64_t> bandwidth = SizeFlag(args, "max-bandwidth");
   if (!bandwidth.ok()) return bandwidth.status();
   migration->set_max_bandwidth_bytes_per_second(*bandwidth);
+  int32_t priority = 0;
+  if (args.Has("priority") && !absl::SimpleAtoi(args.Get("priority"), &priority)) {
+    return UsageError(absl::StrCat("--priority=", args.Get("priority"), ": want 0 to 1000"));
+  }
+  migration->set_priority(priority);
   const std::string after = args.Get("source-after");
   if (args.Has("source-after") && after != "keep" && after != "quit") {
     return UsageError(absl::StrCat("--source-after=", after, ": want keep or quit"));
@@ -101,6 +107,7 @@ std::vector<Command> EvaluateCommands() {
         {"timeout", "DURATION", "cancel it when it takes longer (default: vufd's, 5m)"},
         {"max-bandwidth", "BYTES", "bytes per second, K, M or G allowed (default: QEMU's)"},
         {"downtime-limit", "DURATION", "how long the guest may stop (default: QEMU's)"},
+        {"priority", "N", "0 to 1000; of migrations that wait, the highest is next (default 0)"},
         {"source-after", "WHAT", "keep or quit the source QEMU (default keep)", "keep quit"},
         {"require-fingerprint", "HEX", "only if the fresh verdict has this fingerprint"},
         kRequestIdFlag},

@@ -89,6 +89,9 @@ absl::Status Agent::OpenMigrator(const Config& config) {
   options.max_concurrent = config.max_concurrent_migrations;
   options.default_timeout = config.default_migration_timeout;
   options.history_limit = config.migration_history_limit;
+  options.max_queued = config.max_queued_migrations;
+  options.stuck_timeout = config.stuck_timeout;
+  options.switchover_timeout = config.switchover_timeout;
   options.qmp_timeout = config.qmp_timeout;
   options.keepers = between_keepers_ == nullptr ? &keepers_ : between_keepers_.get();
   options.decisions = decisions_.get();

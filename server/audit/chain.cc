@@ -14,7 +14,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr size_t kHashLength = 2 * SHA256_DIGEST_LENGTH;
+constexpr size_t kHashLength = size_t{2} * SHA256_DIGEST_LENGTH;
 constexpr const char* kKinds[] = {"begin", "call", "next"};
 
 std::string Cut(const std::string& text) { return text.substr(0, kMaxAuditText); }

@@ -24,6 +24,9 @@ struct Config {
   uint32_t max_concurrent_migrations = 4;
   absl::Duration default_migration_timeout = absl::Minutes(5);
   uint32_t migration_history_limit = 1000;
+  uint32_t max_queued_migrations = 100;
+  absl::Duration stuck_timeout = absl::Minutes(1);
+  absl::Duration switchover_timeout = absl::Seconds(10);
   LogLevel log_level = LogLevel::kInfo;
   bool log_json = false;
   uint32_t decision_history_limit = 1000;

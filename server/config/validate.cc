@@ -211,6 +211,28 @@ void ValidateLimits(const config::v1::Config& message, Validator& validator, Con
   validator.Number("audit.files", message.audit().files(), 10000, &config.audit.files, 2);
 }
 
+void ValidateMigrations(const config::v1::Migrations& migrations, Validator& validator,
+                        Config& config) {
+  validator.Number("migrations.max_concurrent", migrations.max_concurrent(), 64,
+                   &config.max_concurrent_migrations);
+  validator.Duration("migrations.default_timeout", migrations.has_default_timeout(),
+                     migrations.default_timeout(), absl::Seconds(1), absl::Hours(24),
+                     &config.default_migration_timeout);
+  validator.Number("migrations.history_limit", migrations.history_limit(), 100000,
+                   &config.migration_history_limit);
+  if (migrations.has_max_queued()) {
+    config.max_queued_migrations = 0;
+    validator.Number("migrations.max_queued", migrations.max_queued(), 1000,
+                     &config.max_queued_migrations);
+  }
+  validator.Duration("migrations.stuck_timeout", migrations.has_stuck_timeout(),
+                     migrations.stuck_timeout(), absl::Seconds(5), absl::Hours(24),
+                     &config.stuck_timeout);
+  validator.Duration("migrations.switchover_timeout", migrations.has_switchover_timeout(),
+                     migrations.switchover_timeout(), absl::Seconds(1), absl::Seconds(60),
+                     &config.switchover_timeout);
+}
+
 }  // namespace
 
 Config ValidateConfig(const config::v1::Config& message, std::vector<std::string>* errors) {
@@ -226,14 +248,7 @@ Config ValidateConfig(const config::v1::Config& message, std::vector<std::string
                      absl::Seconds(1), absl::Hours(1), &config.discovery_period);
   validator.Duration("discovery.qmp_timeout", discovery.has_qmp_timeout(), discovery.qmp_timeout(),
                      absl::Milliseconds(100), absl::Seconds(60), &config.qmp_timeout);
-  const config::v1::Migrations& migrations = message.migrations();
-  validator.Number("migrations.max_concurrent", migrations.max_concurrent(), 64,
-                   &config.max_concurrent_migrations);
-  validator.Duration("migrations.default_timeout", migrations.has_default_timeout(),
-                     migrations.default_timeout(), absl::Seconds(1), absl::Hours(24),
-                     &config.default_migration_timeout);
-  validator.Number("migrations.history_limit", migrations.history_limit(), 100000,
-                   &config.migration_history_limit);
+  ValidateMigrations(message.migrations(), validator, config);
   ValidateLog(message.log(), validator, config);
   validator.Number("decisions.history_limit", message.decisions().history_limit(), 100000,
                    &config.decision_history_limit);

@@ -77,8 +77,9 @@ PolicyHold HoldFrom(const v1::Hold& from) {
 std::vector<ConvergenceStep> StepsFrom(const v1::MigrationPolicy& from) {
   std::vector<ConvergenceStep> steps;
   for (const v1::ConvergenceStep& step : from.convergence()) {
-    steps.push_back({FromProto(step.after()), std::nullopt});
+    steps.push_back({FromProto(step.after()), std::nullopt, std::nullopt});
     if (step.has_downtime_limit()) steps.back().downtime_limit = FromProto(step.downtime_limit());
+    if (step.has_throttle_percent()) steps.back().throttle_percent = step.throttle_percent();
   }
   return steps;
 }

@@ -44,13 +44,20 @@ class Settings {
     if (!window.opens.has_value()) return "closed";
     return absl::StrCat("closed until ", UtcText(*window.opens));
   }
+  static std::string Text(const ConvergenceStep& step) {
+    if (step.downtime_limit.has_value()) {
+      return absl::StrCat("downtime ", absl::FormatDuration(*step.downtime_limit));
+    }
+    if (step.throttle_percent.has_value()) {
+      return absl::StrCat("throttle ", *step.throttle_percent, " %");
+    }
+    return "cancel";
+  }
   static std::string Text(const std::vector<ConvergenceStep>& steps) {
     std::string text;
     for (const ConvergenceStep& step : steps) {
       absl::StrAppend(&text, text.empty() ? "" : ", ", "after ", absl::FormatDuration(step.after),
-                      step.downtime_limit.has_value()
-                          ? absl::StrCat(" downtime ", absl::FormatDuration(*step.downtime_limit))
-                          : " cancel");
+                      " ", Text(step));
     }
     return text;
   }

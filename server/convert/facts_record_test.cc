@@ -258,8 +258,10 @@ EffectivePolicy WholePolicy() {
   policy.max_bandwidth = {1000, by};
   policy.max_downtime = {absl::Milliseconds(3), by};
   policy.max_timeout = {absl::Hours(1), by};
-  policy.convergence = {
-      {{{absl::Seconds(1), absl::Milliseconds(5)}, {absl::Seconds(2), std::nullopt}}}, by};
+  policy.convergence = {{{{absl::Seconds(1), absl::Milliseconds(5), std::nullopt},
+                          {absl::Seconds(2), std::nullopt, 30},
+                          {absl::Seconds(3), std::nullopt, std::nullopt}}},
+                        by};
   return policy;
 }
 

@@ -74,6 +74,7 @@ void Visit(auto& archive, Is<ConvergenceStep> auto& step) {
   using R = v1::ConvergenceStepRecord;
   archive(R::kAfterFieldNumber, step.after);
   archive(R::kDowntimeLimitFieldNumber, step.downtime_limit);
+  archive(R::kThrottlePercentFieldNumber, step.throttle_percent);
 }
 
 void Visit(auto& archive, Is<Accepted> auto& accepted) {

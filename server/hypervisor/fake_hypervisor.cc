@@ -90,6 +90,16 @@ absl::StatusOr<std::string> FakeHypervisor::QueryRunState(absl::Time deadline) {
   return run_state;
 }
 
+absl::StatusOr<MigrationSettings> FakeHypervisor::QuerySettings(absl::Time deadline) {
+  MigrationSettings settings;
+  const absl::Status status = Call(FakeCall::kQuerySettings, deadline, [&](FakeVm& vm) {
+    settings = vm.settings;
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  return settings;
+}
+
 absl::StatusOr<MigrationSettings> FakeHypervisor::Configure(const MigrationSettings& settings,
                                                             absl::Time deadline) {
   MigrationSettings before;

@@ -34,12 +34,15 @@ FakeVm::FakeVm(VmFacts vm_facts) : facts(std::move(vm_facts)) {
   }
   migration.status = facts.migration_status.value.value_or("");
   if (facts.capabilities.known()) settings.capabilities = *facts.capabilities.value;
-  for (const char* name : {"return-path", "events", "pause-before-switchover", "x-ignore-shared"}) {
+  for (const char* name :
+       {"return-path", "events", "pause-before-switchover", "x-ignore-shared", "auto-converge"}) {
     settings.capabilities.emplace(name, false);
   }
   settings.mode = facts.migration_mode.value.value_or("normal");
   settings.downtime_limit = absl::Milliseconds(300);
   settings.max_bandwidth = 134217728;
+  settings.cpu_throttle_initial = 20;
+  settings.max_cpu_throttle = 99;
   ever_ran = run_state() == "running";
 }
 
@@ -132,6 +135,13 @@ absl::StatusOr<MigrationSettings> FakeVm::Configure(const MigrationSettings& wan
   }
   if (wanted.max_bandwidth) {
     before.max_bandwidth = std::exchange(settings.max_bandwidth, wanted.max_bandwidth);
+  }
+  if (wanted.cpu_throttle_initial) {
+    before.cpu_throttle_initial =
+        std::exchange(settings.cpu_throttle_initial, wanted.cpu_throttle_initial);
+  }
+  if (wanted.max_cpu_throttle) {
+    before.max_cpu_throttle = std::exchange(settings.max_cpu_throttle, wanted.max_cpu_throttle);
   }
   return before;
 }

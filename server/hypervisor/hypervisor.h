@@ -28,6 +28,8 @@ struct MigrationInfo {
   std::optional<absl::Duration> expected_downtime;
   std::optional<absl::Duration> downtime;
   std::optional<absl::Duration> total_time;
+  // Percent; 0: not throttled.
+  uint64_t cpu_throttle = 0;
 };
 
 // Capabilities and parameters of a migration. Sticky in QEMU, so what was there is put back.
@@ -36,6 +38,9 @@ struct MigrationSettings {
   std::optional<std::string> mode;
   std::optional<absl::Duration> downtime_limit;
   std::optional<uint64_t> max_bandwidth;
+  // In percent, of auto-converge: what it begins with and what it never exceeds.
+  std::optional<uint64_t> cpu_throttle_initial;
+  std::optional<uint64_t> max_cpu_throttle;
 };
 
 // What Await returned for.
@@ -59,6 +64,8 @@ class Hypervisor {
   virtual absl::StatusOr<MigrationInfo> QueryMigration(absl::Time deadline) = 0;
   // Just query-status: the RunState.
   virtual absl::StatusOr<std::string> QueryRunState(absl::Time deadline) = 0;
+  // All there is to be set, as it is now; what this QEMU does not have is absent.
+  virtual absl::StatusOr<MigrationSettings> QuerySettings(absl::Time deadline) = 0;
   // Sets `settings`, and returns what those same settings were before.
   virtual absl::StatusOr<MigrationSettings> Configure(const MigrationSettings& settings,
                                                       absl::Time deadline) = 0;

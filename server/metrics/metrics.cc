@@ -67,8 +67,10 @@ Metrics::Metrics(const std::string& version, absl::Time start)
                       .Name("vufd_migrations_total")
                       .Help("Migrations that have ended, by outcome.")
                       .Register(registry_)),
-      migrations_running_(
-          OneGauge(registry_, "vufd_migrations_running", "Migrations that have not ended.")),
+      migrations_running_(OneGauge(registry_, "vufd_migrations_running",
+                                   "Migrations that have begun and not ended.")),
+      migrations_queued_(
+          OneGauge(registry_, "vufd_migrations_queued", "Migrations that wait until others end.")),
       migration_downtime_(OneHistogram(
           registry_, "vufd_migration_downtime_seconds",
           "How long guests were stopped by successful migrations, as QEMU measured it.",
@@ -199,7 +201,10 @@ void Metrics::MigrationChanged(const v1::Migration& migration) {
   bool newly_ended = false;
   {
     MutexLock lock(&mu_);
-    if (!IsFinal(migration.state())) {
+    queued_.erase(migration.name());
+    if (migration.state() == v1::Migration::STATE_QUEUED) {
+      queued_.insert(migration.name());
+    } else if (!IsFinal(migration.state())) {
       running_.insert(migration.name());
     } else {
       // One that ended in a single step was never seen running; it counts all the same.
@@ -207,6 +212,7 @@ void Metrics::MigrationChanged(const v1::Migration& migration) {
       newly_ended = true;
     }
     migrations_running_.Set(static_cast<double>(running_.size()));
+    migrations_queued_.Set(static_cast<double>(queued_.size()));
   }
   if (!newly_ended) return;
   migrations_.Add({{"outcome", OutcomeLabel(migration.state())}}).Increment();

@@ -61,6 +61,7 @@ class Metrics {
   prometheus::Family<prometheus::Counter>& blockers_;
   prometheus::Family<prometheus::Counter>& migrations_;
   prometheus::Gauge& migrations_running_;
+  prometheus::Gauge& migrations_queued_;
   prometheus::Histogram& migration_downtime_;
   prometheus::Histogram& migration_total_;
   prometheus::Gauge& registered_vms_;
@@ -76,6 +77,7 @@ class Metrics {
 
   Mutex mu_;
   std::set<std::string> running_ ABSL_GUARDED_BY(mu_);
+  std::set<std::string> queued_ ABSL_GUARDED_BY(mu_);
   // Bounds the label: a code that would exceed the limit is counted as OTHER.
   std::set<std::string> blocker_codes_ ABSL_GUARDED_BY(mu_);
 };

@@ -9,6 +9,7 @@ void FillProgress(const MigrationInfo& info, v1::Progress& progress) {
   progress.set_ram_remaining_bytes(info.ram_remaining);
   progress.set_ram_total_bytes(info.ram_total);
   progress.set_dirty_sync_count(info.dirty_sync_count);
+  progress.set_cpu_throttle_percentage(static_cast<uint32_t>(info.cpu_throttle));
   progress.set_qemu_status(info.status);
   progress.clear_expected_downtime();
   if (info.expected_downtime.has_value() && info.status == "active") {

@@ -254,7 +254,7 @@ absl::Status Incoming::Configure(Held& held) {
   wanted.mode = NormalMode(*held.decided->destination);
   SetRamTransfer(*held.decided->destination, false, wanted);
   return Explain("setting the destination QEMU's migration capabilities",
-                 ConfigureSide(*held.monitor, *held.decided->destination, wanted, held.before));
+                 ConfigureSide(*held.monitor, wanted, held.before));
 }
 
 absl::StatusOr<absl::Duration> Incoming::Renew(const std::string& name, const std::string& caller,

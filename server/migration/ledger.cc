@@ -1,6 +1,7 @@
 #include "server/migration/ledger.h"
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include "absl/strings/numbers.h"
@@ -46,6 +47,7 @@ absl::Status Ledger::Load() {
     if (!IsFinal(entry.record.state())) {
       entry.record.set_revision(entry.record.revision() + kRestartRevisionGap);
       running_.insert(record.key);
+      if (entry.record.state() == v1::Migration::STATE_QUEUED) queue_.insert(record.key);
     }
     entries_.emplace(record.key, std::move(entry));
   }
@@ -100,10 +102,37 @@ absl::Status Ledger::CheckRoom(const v1::Migration& migration) const {
           absl::StrCat("destination ", destination, " is taken by ", name, " of ", other.vm()));
     }
   }
-  if (running_.size() < limits_.running) return absl::OkStatus();
+  if (!Full() || queue_.size() < limits_.queued) return absl::OkStatus();
+  const std::string queued = limits_.queued == 0
+                                 ? ""
+                                 : absl::StrCat(", and ", queue_.size(), " wait, as many as ",
+                                                "migrations.max_queued allows");
   return absl::ResourceExhaustedError(
-      absl::StrCat(running_.size(), " migrations are running, as many as migrations.max_concurrent",
-                   " allows; wait for one to end"));
+      absl::StrCat(running_.size() - queue_.size(),
+                   " migrations are running, as many as migrations.max_concurrent allows", queued,
+                   "; wait for one to end"));
+}
+
+std::optional<v1::Migration> Ledger::TakeNext() {
+  MutexLock lock(&mu_);
+  if (stopping_ || Full()) return std::nullopt;
+  std::map<std::string, int> running_of;
+  for (const std::string& name : running_) {
+    if (queue_.count(name) == 0) ++running_of[entries_.at(name).record.requested_by()];
+  }
+  const auto rank = [&](const v1::Migration& migration) {
+    return std::make_tuple(-migration.priority(), running_of[migration.requested_by()],
+                           migration.name());
+  };
+  const v1::Migration* next = nullptr;
+  for (const std::string& name : queue_) {
+    const Entry& entry = entries_.at(name);
+    if (entry.pending) continue;
+    if (next == nullptr || rank(entry.record) < rank(*next)) next = &entry.record;
+  }
+  if (next == nullptr) return std::nullopt;
+  queue_.erase(next->name());
+  return *next;
 }
 
 void Ledger::CountOthers(const std::string& name, std::vector<ConcurrencyLimit>& limits) const {
@@ -139,7 +168,9 @@ absl::StatusOr<Ledger::Added> Ledger::Add(v1::Migration migration, const Request
     if (!replay.ok() || replay->replayed) return replay;
     if (absl::Status room = CheckRoom(migration); !room.ok()) return room;
     migration.set_name(absl::StrFormat("%s%010d", kNamePrefix, next_number_++));
-    migration.set_state(v1::Migration::STATE_EVALUATING);
+    // Also when a place has just become free: it belongs to whoever has waited.
+    const bool wait = Full() || !queue_.empty();
+    migration.set_state(wait ? v1::Migration::STATE_QUEUED : v1::Migration::STATE_EVALUATING);
     *migration.mutable_create_time() = ToProto(clock_->Now());
     migration.set_revision(1);
     changes = ChangesFor(migration);
@@ -150,12 +181,14 @@ absl::StatusOr<Ledger::Added> Ledger::Add(v1::Migration migration, const Request
     // Taken before the write, so that a second one finds the VM taken; unseen until after it.
     entries_[migration.name()] = {migration, Stop::kNone, false, true, {}};
     running_.insert(migration.name());
+    if (wait) queue_.insert(migration.name());
   }
   const absl::Status written = store_->Write(changes);
   {
     MutexLock lock(&mu_);
     if (!written.ok()) {
       running_.erase(migration.name());
+      queue_.erase(migration.name());
       entries_.erase(migration.name());
       requests_.erase(key.request_id);
       return written;

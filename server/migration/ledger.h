@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -34,6 +35,7 @@ class Ledger {
   struct Limits {
     size_t running = 4;
     size_t history = 1000;
+    size_t queued = 100;
   };
 
   Ledger(Store* store, const Clock* clock, Limits limits, Observer observer)
@@ -49,8 +51,13 @@ class Ledger {
   };
   // The migration that an earlier request with this key was given, or nothing.
   absl::StatusOr<Added> Replay(const RequestKey& key) const;
-  // Durable when it returns OK. At most one running migration per VM and per destination.
+  // Durable when it returns OK: EVALUATING, or QUEUED where as many run as may. At most one
+  // unfinished migration per VM and per destination.
   absl::StatusOr<Added> Add(v1::Migration migration, const RequestKey& key);
+
+  // The queued migration whose turn it is, which leaves the queue with that: there is a place for
+  // it, its priority is the highest, the fewest of its caller's run, and it is the oldest.
+  std::optional<v1::Migration> TakeNext();
 
   // Takes a place under each of these limits, which have counted it from then on until it ends; or,
   // where one of them is reached, none. Says in the limits how many others have one.
@@ -80,8 +87,10 @@ class Ledger {
   // It was claimed since the start.
   bool Claimed(const std::string& name) const;
 
+  // One in the queue is CANCELLED when this returns; any other ends with its thread.
   absl::StatusOr<v1::Migration> Cancel(const std::string& name);
-  // Nothing is added any more, and everything before its commit is asked to stop.
+  // Nothing is added any more, and everything before its commit is asked to stop. The queue stays
+  // as it is, for the next start.
   void StopAll();
   // StopAll was called.
   bool stopping() const;
@@ -103,6 +112,10 @@ class Ledger {
   void CountOthers(const std::string& name, std::vector<ConcurrencyLimit>& limits) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status CheckRoom(const v1::Migration& migration) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  bool Full() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    return running_.size() - queue_.size() >= limits_.running;
+  }
+  absl::Status CheckCancel(const Entry& entry) const;
   // Everything that one durable write of `next` carries.
   std::vector<Change> ChangesFor(const v1::Migration& next) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -124,6 +137,8 @@ class Ledger {
   std::map<std::string, Entry> entries_ ABSL_GUARDED_BY(mu_);
   // Those that have not ended.
   std::set<std::string> running_ ABSL_GUARDED_BY(mu_);
+  // Those of them that nobody has begun with.
+  std::set<std::string> queue_ ABSL_GUARDED_BY(mu_);
   struct Request {
     std::string digest;
     std::string migration;

@@ -171,8 +171,29 @@ bool Ledger::ClaimCommit(const std::string& name) {
   return entry.committing;
 }
 
+absl::Status Ledger::CheckCancel(const Entry& entry) const {
+  const v1::Migration& record = entry.record;
+  if (IsFinal(record.state())) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(record.name(), " has ended: ", StateName(record.state())));
+  }
+  if (record.state() == v1::Migration::STATE_AWAITING_DESTINATION) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        record.name(), " cannot be cancelled: the source has quit, and the guest is in ",
+        record.destination().sequential().state_file(), ". Start the destination at ",
+        MonitorOf(record.destination())));
+  }
+  if (entry.committing || record.state() == v1::Migration::STATE_COMMITTED) {
+    return absl::FailedPreconditionError(absl::StrCat(record.name(), " is being committed (",
+                                                      StateName(record.state()),
+                                                      "): the VM goes on at the destination"));
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<v1::Migration> Ledger::Cancel(const std::string& name) {
   v1::Migration record;
+  bool queued = false;
   {
     MutexLock lock(&mu_);
     const auto it = entries_.find(name);
@@ -180,26 +201,23 @@ absl::StatusOr<v1::Migration> Ledger::Cancel(const std::string& name) {
       return absl::NotFoundError(absl::StrCat("there is no migration \"", name, "\""));
     }
     Entry& entry = it->second;
-    if (IsFinal(entry.record.state())) {
-      return absl::FailedPreconditionError(
-          absl::StrCat(name, " has ended: ", StateName(entry.record.state())));
+    if (absl::Status possible = CheckCancel(entry); !possible.ok()) return possible;
+    // From here on nobody begins with it.
+    queued = queue_.erase(name) > 0;
+    if (!queued && entry.stop != Stop::kNone) return entry.record;
+    if (!queued) {
+      entry.stop = Stop::kCancel;
+      // Its turn has come, and whoever is about to write that will find this.
+      if (entry.record.state() == v1::Migration::STATE_QUEUED) return entry.record;
+      entry.record.set_state(v1::Migration::STATE_CANCELLING);
+      entry.record.set_revision(entry.record.revision() + 1);
+      record = entry.record;
     }
-    if (entry.record.state() == v1::Migration::STATE_AWAITING_DESTINATION) {
-      return absl::FailedPreconditionError(
-          absl::StrCat(name, " cannot be cancelled: the source has quit, and the guest is in ",
-                       entry.record.destination().sequential().state_file(),
-                       ". Start the destination at ", MonitorOf(entry.record.destination())));
-    }
-    if (entry.committing || entry.record.state() == v1::Migration::STATE_COMMITTED) {
-      return absl::FailedPreconditionError(absl::StrCat(name, " is being committed (",
-                                                        StateName(entry.record.state()),
-                                                        "): the VM goes on at the destination"));
-    }
-    if (entry.stop != Stop::kNone) return entry.record;
-    entry.stop = Stop::kCancel;
-    entry.record.set_state(v1::Migration::STATE_CANCELLING);
-    entry.record.set_revision(entry.record.revision() + 1);
-    record = entry.record;
+  }
+  if (queued) {
+    End(name, v1::Migration::STATE_CANCELLED, "cancelled on request while it waited for its turn");
+    MutexLock lock(&mu_);
+    return entries_.at(name).record;
   }
   if (observer_) observer_(record);
   subscribers_.Notify();
@@ -211,6 +229,7 @@ void Ledger::StopAll() {
   stopping_ = true;
   for (const std::string& name : running_) {
     Entry& entry = entries_.at(name);
+    if (queue_.count(name) > 0) continue;
     if (entry.stop == Stop::kNone) entry.stop = Stop::kShutdown;
   }
 }

@@ -99,7 +99,11 @@ void MigrationWorld::AddOther() {
   qemu.AddVm(TestVm("/run/c.qmp", kSourceFs, 102, "running"));
   qemu.AddVm(TestVm("/run/d.qmp", kDestinationFs, 103, "inmigrate"));
   qemu.Link("/run/c.qmp", "/run/d.qmp");
-  RegisterVm(*registry, "vms/other", "/run/c.qmp");
+  AddVm("vms/other", "/run/c.qmp");
+}
+
+void MigrationWorld::AddVm(const std::string& name, const std::string& qmp_socket) {
+  RegisterVm(*registry, name, qmp_socket);
 }
 
 absl::Status MigrationWorld::TryStart() {

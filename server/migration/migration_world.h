@@ -52,6 +52,8 @@ class MigrationWorld {
 
   // Also another VM ("vms/other"), whose monitors are /run/c.qmp and /run/d.qmp.
   void AddOther();
+  // A VM in the registry.
+  void AddVm(const std::string& name, const std::string& qmp_socket);
   // Starts (again) what a start of vufd starts.
   void Start();
   absl::Status TryStart();

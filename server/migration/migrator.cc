@@ -24,7 +24,8 @@ class MigratorImpl : public Migrator {
  public:
   MigratorImpl(Gatherer* gatherer, HypervisorConnector* connector, Registry* registry, Store* store,
                const Clock* clock, const Options& options, Observer observer)
-      : ledger_(store, clock, {options.max_concurrent, options.history_limit}, std::move(observer)),
+      : ledger_(store, clock, {options.max_concurrent, options.history_limit, options.max_queued},
+                std::move(observer)),
         saved_guests_(store),
         parts_{gatherer,
                connector,
@@ -35,6 +36,8 @@ class MigratorImpl : public Migrator {
                options.qmp_timeout,
                options.settle_timeout,
                options.default_timeout,
+               options.stuck_timeout,
+               options.switchover_timeout,
                options.keepers,
                &saved_guests_,
                options.decisions,
@@ -52,8 +55,11 @@ class MigratorImpl : public Migrator {
     settler_ = std::thread([this] {
       SettleUnfinished(parts_);
       // What waits for a destination goes on waiting.
-      for (const v1::Migration& migration : ledger_.Unfinished()) Launch(migration, "");
+      for (const v1::Migration& migration : ledger_.Unfinished()) {
+        if (migration.state() != v1::Migration::STATE_QUEUED) Launch(migration, "");
+      }
       SetSettled();
+      BeginQueued();
     });
     return absl::OkStatus();
   }
@@ -101,8 +107,12 @@ class MigratorImpl : public Migrator {
     settled_ = true;
     settled_changed_.NotifyAll();
   }
+  // Begins with those whose turn it is.
+  void BeginQueued();
+  void NotBegun(const std::string& name, const absl::Status& why);
   // Joins the threads whose migration has ended.
   void Reap();
+  void Begin(const v1::Migration& migration, const std::string& source_socket);
   // False: Shutdown no longer waits for new threads.
   bool Launch(const v1::Migration& migration, const std::string& source_socket);
 
@@ -141,12 +151,48 @@ absl::StatusOr<v1::Migration> MigratorImpl::Create(v1::Migration migration, cons
   if (absl::Status possible = CheckSaved(migration); !possible.ok()) return possible;
   added = ledger_.Add(std::move(migration), key);
   if (!added.ok()) return added.status();
-  if (!added->replayed && !Launch(added->migration, vm->second.qmp_socket())) {
-    ledger_.End(added->migration.name(), v1::Migration::STATE_CANCELLED,
-                "cancelled because vufd is stopping; the guest was not touched");
-    return ledger_.Get(added->migration.name());
+  if (added->replayed) return added->migration;
+  if (added->migration.state() == v1::Migration::STATE_QUEUED) {
+    BeginQueued();
+    return added->migration;
   }
+  Begin(added->migration, vm->second.qmp_socket());
   return added->migration;
+}
+
+void MigratorImpl::Begin(const v1::Migration& migration, const std::string& source_socket) {
+  if (Launch(migration, source_socket)) return;
+  ledger_.End(migration.name(), v1::Migration::STATE_CANCELLED,
+              "cancelled because vufd is stopping; the guest was not touched");
+}
+
+void MigratorImpl::NotBegun(const std::string& name, const absl::Status& why) {
+  switch (ledger_.StopRequested(name)) {
+    case Ledger::Stop::kShutdown:
+      // Still queued on the disk, so the next start begins with it.
+      return;
+    case Ledger::Stop::kCancel:
+      return ledger_.End(name, v1::Migration::STATE_CANCELLED,
+                         "cancelled on request while it waited for its turn");
+    case Ledger::Stop::kNone:
+      return ledger_.End(name, v1::Migration::STATE_FAILED,
+                         absl::StrCat("its turn could not be written (", why.message(),
+                                      "); the guest was not touched"));
+  }
+}
+
+void MigratorImpl::BeginQueued() {
+  while (const std::optional<v1::Migration> next = ledger_.TakeNext()) {
+    const absl::Status begun = ledger_.Advance(next->name(), v1::Migration::STATE_EVALUATING);
+    if (!begun.ok()) {
+      NotBegun(next->name(), begun);
+      continue;
+    }
+    const std::shared_ptr<const Registry::Snapshot> registry = parts_.registry->snapshot();
+    const auto vm = registry->vms.find(next->vm());
+    const absl::StatusOr<v1::Migration> now = ledger_.Get(next->name());
+    Begin(now.ok() ? *now : *next, vm == registry->vms.end() ? "" : vm->second.qmp_socket());
+  }
 }
 
 v1::MigrationOutcome MigratorImpl::OutcomeOf(const std::string& name,
@@ -239,6 +285,7 @@ bool MigratorImpl::Launch(const v1::Migration& migration, const std::string& sou
   if (shut_down_) return false;
   threads_[migration.name()] = std::thread([this, migration, source_socket] {
     Go(migration, source_socket);
+    BeginQueued();
     MutexLock done(&mu_);
     finished_.push_back(migration.name());
   });

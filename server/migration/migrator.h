@@ -1,5 +1,7 @@
 // Runs migrations: one thread each, at most `max_concurrent`, every state change durable.
 //
+//   QUEUED             only while max_concurrent others run
+//       | its turn
 //   EVALUATING --refused--> REFUSED
 //       | allowed
 //   PREPARING          capabilities set, what was there remembered; a permit is armed at every
@@ -57,6 +59,9 @@ class Migrator {
  public:
   struct Options {
     size_t max_concurrent = 4;
+    size_t max_queued = 100;
+    absl::Duration stuck_timeout = absl::Minutes(1);
+    absl::Duration switchover_timeout = absl::Seconds(10);
     absl::Duration default_timeout = absl::Minutes(5);
     size_t history_limit = 1000;
     // Deadline of one QMP command.

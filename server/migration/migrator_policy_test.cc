@@ -124,5 +124,43 @@ TEST_F(MigratorPolicyTest, TheDowntimeLimitRisesAndIsPutBack) {
   EXPECT_EQ(world_.qemu.Settings(kSource).downtime_limit, before.downtime_limit);
 }
 
+TEST_F(MigratorPolicyTest, TheGuestIsSlowedDownOnlyWhenItIsTimeAndAllIsPutBack) {
+  const MigrationSettings before = world_.qemu.Settings(kSource);
+  v1::MigrationPolicy policy;
+  v1::ConvergenceStep& slow = *policy.add_convergence();
+  slow.mutable_after()->set_seconds(1);
+  slow.set_throttle_percent(40);
+  AddPolicy(policy);
+  world_.qemu.SetOutcome(kSource, FakeOutcome::kNeverConverges);
+  MigrationSettings at_first;
+  world_.qemu.Before(kSource, FakeCall::kStartOutgoing,
+                     [&] { at_first = world_.qemu.Settings(kSource); });
+  const std::string name = world_.Create(world_.Request())->name();
+  // What converges is not told by the fake.
+  ASSERT_TRUE(world_.AwaitThat([&] {
+    if (world_.qemu.Settings(kSource).max_cpu_throttle != 40u) return false;
+    world_.qemu.Converge(kSource);
+    return true;
+  }));
+  EXPECT_EQ(world_.Await(name).state(), v1::Migration::STATE_SUCCEEDED);
+  EXPECT_TRUE(at_first.capabilities["auto-converge"]);
+  EXPECT_EQ(at_first.max_cpu_throttle, 1u);
+  const MigrationSettings after = world_.qemu.Settings(kSource);
+  EXPECT_FALSE(after.capabilities.at("auto-converge"));
+  EXPECT_EQ(after.max_cpu_throttle, before.max_cpu_throttle);
+  EXPECT_EQ(after.cpu_throttle_initial, before.cpu_throttle_initial);
+}
+
+TEST_F(MigratorPolicyTest, WithSharedMemoryThereIsNothingToSlowDownFor) {
+  v1::MigrationPolicy policy;
+  v1::ConvergenceStep& slow = *policy.add_convergence();
+  slow.mutable_after()->set_seconds(1);
+  slow.set_throttle_percent(40);
+  AddPolicy(policy);
+  v1::Migration request = world_.Request();
+  request.set_ram_transfer(v1::RAM_TRANSFER_SHARED);
+  EXPECT_FALSE(SettingsDuring(request).capabilities["auto-converge"]);
+}
+
 }  // namespace
 }  // namespace vuf

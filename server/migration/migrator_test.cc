@@ -206,6 +206,7 @@ TEST_F(MigratorTest, OneMigrationPerVmAndPerDestination) {
 TEST_F(MigratorTest, NoMoreAtOnceThanConfigured) {
   world_.Stop();
   world_.options.max_concurrent = 1;
+  world_.options.max_queued = 0;
   world_.Start();
   world_.AddOther();
   StartEndless();
@@ -214,6 +215,32 @@ TEST_F(MigratorTest, NoMoreAtOnceThanConfigured) {
   request.mutable_destination()->mutable_same_host()->set_qmp_socket("/run/d.qmp");
   EXPECT_EQ(world_.Create(request).status().code(), absl::StatusCode::kResourceExhausted);
   world_.migrator->Shutdown();
+}
+
+// QEMU says `active` with the same figures again and again.
+TEST_F(MigratorTest, WithoutProgressItGoesBackAndSaysWhatQemuSaid) {
+  world_.Stop();
+  world_.options.stuck_timeout = absl::Seconds(1);
+  world_.Start();
+  world_.qemu.SetOutcome(kSource, FakeOutcome::kNeverConverges);
+  const v1::Migration migration = world_.Migrate();
+  EXPECT_EQ(migration.state(), v1::Migration::STATE_FAILED);
+  EXPECT_THAT(migration.message(), HasSubstr("stuck: for 1s the source QEMU has said \"active\""));
+  EXPECT_TRUE(world_.SourceRuns());
+}
+
+// The guest stands still meanwhile.
+TEST_F(MigratorTest, LookingAgainHasALimitOfItsOwn) {
+  world_.Stop();
+  world_.options.switchover_timeout = absl::Milliseconds(1);
+  world_.Start();
+  world_.qemu.Before(kSource, FakeCall::kObserve, [this] {
+    if (world_.qemu.RunState(kSource) == "finish-migrate") absl::SleepFor(absl::Milliseconds(2));
+  });
+  const v1::Migration migration = world_.Migrate();
+  EXPECT_EQ(migration.state(), v1::Migration::STATE_FAILED);
+  EXPECT_THAT(migration.message(), HasSubstr("migrations.switchover_timeout, 1ms"));
+  EXPECT_TRUE(world_.SourceRuns());
 }
 
 TEST_F(MigratorTest, AnUnknownVmIsNotFound) {

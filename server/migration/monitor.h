@@ -46,6 +46,7 @@ class Monitor {
   absl::StatusOr<MigrationInfo> QueryMigration(absl::Duration patience);
   absl::StatusOr<std::string> QueryRunState() { return QueryRunState(timeout_); }
   absl::StatusOr<std::string> QueryRunState(absl::Duration patience);
+  absl::StatusOr<MigrationSettings> QuerySettings();
   absl::StatusOr<MigrationSettings> Configure(const MigrationSettings& settings);
   absl::Status PrepareIncoming(int stream_fd);
   absl::Status StartOutgoing(int stream_fd);

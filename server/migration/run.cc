@@ -207,6 +207,8 @@ absl::Status Run::AwaitSource(absl::string_view wanted) {
       absl::StatusOr<MigrationInfo> info = source_.QueryMigration(kPatience);
       if (!info.ok()) return Explain("asking the source QEMU for its progress", info.status());
       ShowProgress(*info);
+      const absl::Status moves = copying ? CheckProgress(*info) : absl::OkStatus();
+      if (!moves.ok()) return moves;
       status = info->status;
       next_look = parts_.clock->Now() + kLook;
     }
@@ -239,12 +241,13 @@ absl::Status Run::SwitchOver() {
     migration.mutable_progress()->set_qemu_status("pre-switchover");
   });
   const absl::Time begin = parts_.clock->Now();
+  const absl::Time limit = std::min(deadline_, begin + parts_.switchover_timeout);
   std::future<std::vector<std::string>> there;
   if (remote_ != nullptr) {
     there = std::async(std::launch::async, [this] { return RecheckThere(); });
   }
   Facts now = parts_.gatherer->GatherAgain(gather_, *source_.hypervisor(),
-                                           destination_.hypervisor(), deadline_);
+                                           destination_.hypervisor(), limit);
   if (remote_ != nullptr) {
     now.destination = decided_.destination;
     now.other_host = decided_.other_host;
@@ -252,6 +255,11 @@ absl::Status Run::SwitchOver() {
   Log(LogLevel::kInfo, "looked again at pre-switchover",
       {{"migration", name()}, {"took", absl::FormatDuration(parts_.clock->Now() - begin)}});
   if (absl::Status stop = CheckStop(); !stop.ok()) return stop;
+  if (parts_.clock->Now() >= limit) {
+    return absl::DeadlineExceededError(absl::StrCat(
+        "not switched over: looking again took longer than migrations.switchover_timeout, ",
+        absl::FormatDuration(parts_.switchover_timeout)));
+  }
   std::vector<std::string> changes = ChangesSince(decided_, now);
   const std::vector<std::string> not_armed = permits_.NotArmed(now);
   changes.insert(changes.end(), not_armed.begin(), not_armed.end());

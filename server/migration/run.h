@@ -40,6 +40,9 @@ struct RunParts {
   // How long to go on trying to bring the guest to the one side where it belongs.
   absl::Duration settle_timeout;
   absl::Duration default_timeout;
+  // Without progress while memory is copied, and at pre-switchover before migrate-continue.
+  absl::Duration stuck_timeout;
+  absl::Duration switchover_timeout;
   // May be null where no back-end is behind a keeper.
   KeeperPort* keepers;
   SavedGuests* saved_guests;
@@ -53,7 +56,6 @@ struct RunParts {
 // What is gathered for a migration as it was accepted, and when its time is up.
 GatherRequest RunRequest(const v1::Migration& migration, const std::string& source_socket);
 absl::Time DeadlineOf(const v1::Migration& migration, absl::Duration default_timeout);
-// The process behind `vm` and what a restart of vufd would have to put back there.
 void FillProcess(const VmFacts& vm, const Evidence<std::string>& boot_id, v1::QemuProcess& out);
 
 class Run {
@@ -70,6 +72,8 @@ class Run {
   void TakePlaces();
   void Tighten();
   absl::Status Converge();
+  // An error when QEMU has reported nothing new for too long.
+  absl::Status CheckProgress(const MigrationInfo& info);
   absl::Status Prepare();
   absl::Status Transfer();
   absl::Status SwitchOver();
@@ -82,8 +86,13 @@ class Run {
   absl::Status GoOnWithoutSource();
   void GoBack(const absl::Status& why);
 
+  // What is changed for the migration, and what was there before it.
+  MigrationSettings SourceSettings() const;
+  MigrationSettings DestinationSettings() const;
+  void PrepareThrottle(MigrationSettings& wanted) const;
+  absl::Status RememberSettings();
+  absl::Status WritePrepared();
   absl::Status ConfigureSource();
-  absl::Status ConfigureDestination();
   absl::Status CheckBlockedReasons();
   absl::Status ArmPermits();
   absl::Status ConnectStream();
@@ -123,6 +132,9 @@ class Run {
   // The next convergence step, counted from the beginning of the transfer.
   size_t next_step_ = 0;
   absl::Time transfer_begun_ = absl::InfiniteFuture();
+  // The last news of it, and when.
+  MigrationInfo news_;
+  absl::Time news_at_ = absl::InfiniteFuture();
   GatherRequest gather_;
   Monitor source_;
   Monitor destination_;

@@ -36,39 +36,60 @@ void FillProcess(const VmFacts& vm, const Evidence<std::string>& boot_id, v1::Qe
     out.set_start_ticks(vm.process.value->start_ticks);
   }
   out.set_boot_id(boot_id.value.value_or(""));
-  out.clear_capabilities();
-  if (!vm.capabilities.known()) return;
-  for (const auto& [name, on] : *vm.capabilities.value) {
-    if (on) out.add_capabilities(name);
-  }
 }
 
-// With the identities and the permits: a restart must know whose migration it may cancel, and which
-// keepers may be waiting for it.
 absl::Status Run::Prepare() {
   absl::StatusOr<std::vector<PermitAt>> permits = PlanPermits(decided_, verdict_, name());
   if (!permits.ok()) return permits.status();
   if (absl::Status usable = permits_.Use(*std::move(permits)); !usable.ok()) return usable;
-  absl::Status written =
-      parts_.ledger->Advance(name(), v1::Migration::STATE_PREPARING, [&](v1::Migration& migration) {
-        FillProcess(decided_.source, decided_.boot_id, *migration.mutable_source_qemu());
-        migration.mutable_source_qemu()->set_run_state(*decided_.source.run_state.value);
-        if (decided_.destination.has_value()) {
-          const bool here = remote_ == nullptr;
-          FillProcess(*decided_.destination, here ? decided_.boot_id : decided_.other_host->boot_id,
-                      *migration.mutable_destination_qemu());
-        }
-        RecordPermits(permits_.all(), migration);
-      });
-  if (!written.ok()) return Explain("writing the state PREPARING", written);
+  if (absl::Status known = RememberSettings(); !known.ok()) return known;
+  if (absl::Status written = WritePrepared(); !written.ok()) return written;
   if (absl::Status status = ConfigureSource(); !status.ok()) return status;
   if (remote_ != nullptr) {
     if (absl::Status status = ReserveThere(); !status.ok()) return status;
   } else if (!sequential()) {
-    if (absl::Status status = ConfigureDestination(); !status.ok()) return status;
+    const absl::Status status = destination_.Configure(DestinationSettings()).status();
+    if (!status.ok()) {
+      return Explain("setting the destination QEMU's migration capabilities", status);
+    }
   }
   if (absl::Status stop = CheckStop(); !stop.ok()) return stop;
   return ArmPermits();
+}
+
+absl::Status Run::RememberSettings() {
+  MigrationSettings changed = SourceSettings();
+  // Converge may change it later.
+  if (policy().convergence.value.has_value()) changed.downtime_limit = absl::ZeroDuration();
+  absl::StatusOr<MigrationSettings> before = SettingsBefore(source_, changed);
+  if (!before.ok()) return Explain("reading the source QEMU's settings", before.status());
+  source_before_ = *std::move(before);
+  if (sequential() || remote_ != nullptr) return absl::OkStatus();
+  before = SettingsBefore(destination_, DestinationSettings());
+  if (!before.ok()) return Explain("reading the destination QEMU's settings", before.status());
+  destination_before_ = *std::move(before);
+  return absl::OkStatus();
+}
+
+// With the identities, the settings and the permits: a restart must know whose migration it may
+// cancel, what to put back, and which keepers may be waiting for it.
+absl::Status Run::WritePrepared() {
+  const auto fill = [&](v1::Migration& migration) {
+    v1::QemuProcess& source = *migration.mutable_source_qemu();
+    FillProcess(decided_.source, decided_.boot_id, source);
+    source.set_run_state(*decided_.source.run_state.value);
+    *source.mutable_settings() = ToProto(*source_before_);
+    if (decided_.destination.has_value()) {
+      v1::QemuProcess& destination = *migration.mutable_destination_qemu();
+      FillProcess(*decided_.destination,
+                  remote_ == nullptr ? decided_.boot_id : decided_.other_host->boot_id,
+                  destination);
+      if (destination_before_) *destination.mutable_settings() = ToProto(*destination_before_);
+    }
+    RecordPermits(permits_.all(), migration);
+  };
+  return Explain("writing the state PREPARING",
+                 parts_.ledger->Advance(name(), v1::Migration::STATE_PREPARING, fill));
 }
 
 // Long enough for the end of the migration and the way back; a vufd that is gone by then leaves
@@ -80,7 +101,7 @@ absl::Status Run::ArmPermits() {
 // return-path: without it the source reports success over a destination that failed. A file cannot
 // answer, and QEMU fails when it is asked to.
 // pause-before-switchover: the moment at which identities are checked a last time.
-absl::Status Run::ConfigureSource() {
+MigrationSettings Run::SourceSettings() const {
   MigrationSettings wanted;
   wanted.capabilities = {
       {"return-path", !sequential()}, {"events", true}, {"pause-before-switchover", true}};
@@ -94,18 +115,22 @@ absl::Status Run::ConfigureSource() {
     bandwidth = migration_.max_bandwidth_bytes_per_second();
   }
   wanted.max_bandwidth = Lower(bandwidth, policy().max_bandwidth);
-  absl::Status status = ConfigureSide(source_, decided_.source, wanted, source_before_);
-  if (!status.ok()) return Explain("setting the source QEMU's migration capabilities", status);
-  return CheckBlockedReasons();
+  PrepareThrottle(wanted);
+  return wanted;
 }
 
-absl::Status Run::ConfigureDestination() {
+MigrationSettings Run::DestinationSettings() const {
   MigrationSettings wanted;
   wanted.capabilities = {{"return-path", true}, {"events", true}};
   wanted.mode = NormalMode(*decided_.destination);
   SetRamTransfer(*decided_.destination, gather_.request.shared_ram, wanted);
-  return Explain("setting the destination QEMU's migration capabilities",
-                 ConfigureSide(destination_, *decided_.destination, wanted, destination_before_));
+  return wanted;
+}
+
+absl::Status Run::ConfigureSource() {
+  const absl::Status status = source_.Configure(SourceSettings()).status();
+  if (!status.ok()) return Explain("setting the source QEMU's migration capabilities", status);
+  return CheckBlockedReasons();
 }
 
 // QEMU lists what blocks the mode that is set, so what was read in another mode says nothing.

@@ -127,10 +127,8 @@ void ResumeRemote(const RunParts& parts, const v1::Migration& migration) {
                                  here.ok() ? here->run_state : here.status().message(), ")"));
   }
   if (!parts.ledger->ClaimCommit(migration.name())) return;
-  // What the source was set to before is lost with the process; off is QEMU's default.
-  MigrationSettings off;
-  off.capabilities["pause-before-switchover"] = false;
-  FinishRemote(parts, migration, source, *remote, gone ? std::nullopt : std::optional(off));
+  FinishRemote(parts, migration, source, *remote,
+               gone ? std::nullopt : std::optional(FromProto(qemu.settings())));
 }
 
 absl::Status Run::ReserveThere() {

@@ -218,7 +218,7 @@ absl::Status SequentialLoad::Configure(const VmFacts& destination) {
   wanted.mode = NormalMode(destination);
   SetRamTransfer(destination, gather_.request.shared_ram, wanted);
   return Explain("setting the destination QEMU's migration capabilities",
-                 ConfigureSide(destination_, destination, wanted, destination_before_));
+                 ConfigureSide(destination_, wanted, destination_before_));
 }
 
 absl::Status SequentialLoad::WriteDestination(const Facts& facts) {

@@ -5,7 +5,6 @@
 #include <utility>
 #include <vector>
 
-#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "server/convert/convert.h"
 #include "server/migration/explain.h"
@@ -13,6 +12,7 @@
 #include "server/migration/permits.h"
 #include "server/migration/return_to_source.h"
 #include "server/migration/run_remote.h"
+#include "server/migration/side_settings.h"
 
 namespace vuf {
 namespace {
@@ -93,24 +93,15 @@ class Settlement {
 
   // Left on, they would stop the guest for good in the next `migrate` of whoever does not know of
   // it, or leave its memory behind.
-  void ForgetSettings(Monitor& side, const v1::QemuProcess& before) {
+  static void RestoreSettings(Monitor& side, const v1::QemuProcess& recorded) {
     if (side.hypervisor() == nullptr && !side.Reconnect().ok()) return;
-    MigrationSettings settings;
-    settings.capabilities = {
-        {"return-path", false}, {"events", false}, {"pause-before-switchover", false}};
-    if (migration_.ram_transfer() == v1::RAM_TRANSFER_SHARED) {
-      settings.capabilities[kIgnoreShared] = false;
-    }
-    for (auto& [name, on] : settings.capabilities) {
-      on = absl::c_linear_search(before.capabilities(), name);
-    }
     // Refused while somebody else's migration is under way, who has set it for himself then.
-    (void)side.Configure(settings);
+    (void)side.Configure(FromProto(recorded.settings()));
   }
 
   void NotBegun(bool pinned) {
     if (pinned && migration_.state() == v1::Migration::STATE_PREPARING)
-      ForgetSettings(source_, migration_.source_qemu());
+      RestoreSettings(source_, migration_.source_qemu());
     const std::optional<record::v1::SavedGuest> saved = parts_.saved_guests->Get(migration_.vm());
     End(v1::Migration::STATE_FAILED,
         absl::StrCat("vufd ended before the migration was begun: the guest stays ",
@@ -146,7 +137,7 @@ class Settlement {
     switch (back.where) {
       case Return::Where::kSource:
       case Return::Where::kSourceOther:
-        ForgetSettings(source_, migration_.source_qemu());
+        RestoreSettings(source_, migration_.source_qemu());
         return End(v1::Migration::STATE_FAILED,
                    absl::StrCat(start, "What was left of it was cancelled at restart. ",
                                 back.message, permits, ForgetFile(), AbortThere()));
@@ -257,7 +248,7 @@ class Settlement {
   void Succeeded(const std::string& prefix) {
     std::string message = prefix;
     absl::StrAppend(&message, RecordNewMonitor(*parts_.registry, *parts_.clock, migration_));
-    ForgetSettings(destination_, migration_.destination_qemu());
+    RestoreSettings(destination_, migration_.destination_qemu());
     absl::StrAppend(&message, ForgetFile());
     const bool quit = migration_.source_disposition() == v1::SOURCE_DISPOSITION_QUIT;
     // Only one that is known to be the stopped source.
@@ -286,7 +277,10 @@ void SettleUnfinished(const RunParts& parts) {
   std::vector<std::thread> threads;
   const std::shared_ptr<const Registry::Snapshot> registry = parts.registry->snapshot();
   for (const v1::Migration& migration : parts.ledger->Unfinished()) {
-    if (migration.state() == v1::Migration::STATE_AWAITING_DESTINATION) continue;
+    if (migration.state() == v1::Migration::STATE_AWAITING_DESTINATION ||
+        migration.state() == v1::Migration::STATE_QUEUED) {
+      continue;
+    }
     // Goes on by itself, for as long as it takes (run_remote.h).
     if (IsCommittedElsewhere(migration)) continue;
     // The registry may name another monitor by now, or none.

@@ -99,6 +99,9 @@ class SettleKeeperTest : public ::testing::Test {
     out.set_pid(pid);
     out.set_start_ticks(1000);
     out.set_boot_id("boot");
+    auto& capabilities = *out.mutable_settings()->mutable_capabilities();
+    capabilities["return-path"] = capabilities["pause-before-switchover"] = false;
+    capabilities["x-ignore-shared"] = false;
   }
   static void Record(v1::Migration& migration, const char* device, const char* socket, int pid,
                      const char* id, v1::MigrationMode mode) {

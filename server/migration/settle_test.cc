@@ -50,6 +50,8 @@ class SettleTest : public ::testing::Test {
     process.set_pid(pid);
     process.set_start_ticks(1000);
     process.set_boot_id("boot");
+    auto& capabilities = *process.mutable_settings()->mutable_capabilities();
+    capabilities["return-path"] = capabilities["pause-before-switchover"] = false;
     return process;
   }
 
@@ -103,10 +105,28 @@ TEST_F(SettleTest, PreparedCapabilitiesDoNotStopALaterMigration) {
   }
 }
 
+TEST_F(SettleTest, ParametersAreAsBefore) {
+  Qemu({});
+  change_ = [](v1::Migration& migration) {
+    v1::QemuSettings& settings = *migration.mutable_source_qemu()->mutable_settings();
+    settings.set_max_bandwidth_bytes_per_second(1000);
+    settings.mutable_downtime_limit()->set_seconds(2);
+    settings.set_max_cpu_throttle(98);
+    settings.set_cpu_throttle_initial(19);
+  };
+  RestartAt(v1::Migration::STATE_PREPARING);
+  const MigrationSettings now = world_.qemu.Settings(kSource);
+  EXPECT_EQ(now.max_bandwidth, 1000u);
+  EXPECT_EQ(now.downtime_limit, absl::Seconds(2));
+  EXPECT_EQ(now.max_cpu_throttle, 98u);
+  EXPECT_EQ(now.cpu_throttle_initial, 19u);
+}
+
 TEST_F(SettleTest, CapabilitiesThatWereOnBeforeStayOn) {
   Qemu({});
   change_ = [](v1::Migration& migration) {
-    migration.mutable_source_qemu()->add_capabilities("return-path");
+    (*migration.mutable_source_qemu()->mutable_settings()->mutable_capabilities())["return-path"] =
+        true;
   };
   RestartAt(v1::Migration::STATE_PREPARING);
   EXPECT_TRUE(world_.qemu.Settings(kSource).capabilities["return-path"]);

@@ -1,27 +1,17 @@
 #include "server/migration/side_settings.h"
 
+#include <iterator>
 #include <map>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "server/convert/convert.h"
 #include "server/migration/explain.h"
 
 namespace vuf {
 namespace {
 
 using Capabilities = std::map<std::string, bool>;
-
-// What was there as far as the decision saw it, for a Configure whose answer never came.
-MigrationSettings Seen(const VmFacts& vm, const MigrationSettings& wanted) {
-  MigrationSettings seen;
-  for (const auto& [name, state] : wanted.capabilities) {
-    if (!vm.capabilities.known()) continue;
-    const auto it = vm.capabilities.value->find(name);
-    if (it != vm.capabilities.value->end()) seen.capabilities[name] = it->second;
-  }
-  if (wanted.mode.has_value()) seen.mode = vm.migration_mode.value;
-  return seen;
-}
 
 }  // namespace
 
@@ -38,13 +28,54 @@ void SetRamTransfer(const VmFacts& vm, bool shared, MigrationSettings& wanted) {
   if (shared || on) wanted.capabilities[kIgnoreShared] = shared;
 }
 
-absl::Status ConfigureSide(Monitor& side, const VmFacts& vm, const MigrationSettings& wanted,
+absl::StatusOr<MigrationSettings> SettingsBefore(Monitor& side, const MigrationSettings& wanted) {
+  absl::StatusOr<MigrationSettings> now = side.QuerySettings();
+  if (!now.ok()) return now.status();
+  for (auto it = now->capabilities.begin(); it != now->capabilities.end();) {
+    it = wanted.capabilities.count(it->first) > 0 ? std::next(it) : now->capabilities.erase(it);
+  }
+  const auto keep_named = [&](auto member) {
+    if (!(wanted.*member)) (*now.*member).reset();
+  };
+  keep_named(&MigrationSettings::mode);
+  keep_named(&MigrationSettings::downtime_limit);
+  keep_named(&MigrationSettings::max_bandwidth);
+  keep_named(&MigrationSettings::cpu_throttle_initial);
+  keep_named(&MigrationSettings::max_cpu_throttle);
+  return now;
+}
+
+absl::Status ConfigureSide(Monitor& side, const MigrationSettings& wanted,
                            std::optional<MigrationSettings>& before) {
-  before = Seen(vm, wanted);
-  absl::StatusOr<MigrationSettings> replaced = side.Configure(wanted);
-  if (!replaced.ok()) return replaced.status();
-  before = *std::move(replaced);
-  return absl::OkStatus();
+  absl::StatusOr<MigrationSettings> now = SettingsBefore(side, wanted);
+  if (!now.ok()) return now.status();
+  before = *std::move(now);
+  return side.Configure(wanted).status();
+}
+
+v1::QemuSettings ToProto(const MigrationSettings& settings) {
+  v1::QemuSettings out;
+  out.mutable_capabilities()->insert(settings.capabilities.begin(), settings.capabilities.end());
+  out.set_mode(settings.mode.value_or(""));
+  if (settings.downtime_limit) *out.mutable_downtime_limit() = ToProto(*settings.downtime_limit);
+  if (settings.max_bandwidth) out.set_max_bandwidth_bytes_per_second(*settings.max_bandwidth);
+  if (settings.cpu_throttle_initial) out.set_cpu_throttle_initial(*settings.cpu_throttle_initial);
+  if (settings.max_cpu_throttle) out.set_max_cpu_throttle(*settings.max_cpu_throttle);
+  return out;
+}
+
+MigrationSettings FromProto(const v1::QemuSettings& settings) {
+  MigrationSettings out;
+  out.capabilities.insert(settings.capabilities().begin(), settings.capabilities().end());
+  if (!settings.mode().empty()) out.mode = settings.mode();
+  if (settings.has_downtime_limit()) out.downtime_limit = FromProto(settings.downtime_limit());
+  if (settings.has_max_bandwidth_bytes_per_second()) {
+    out.max_bandwidth = settings.max_bandwidth_bytes_per_second();
+  }
+  if (settings.has_cpu_throttle_initial())
+    out.cpu_throttle_initial = settings.cpu_throttle_initial();
+  if (settings.has_max_cpu_throttle()) out.max_cpu_throttle = settings.max_cpu_throttle();
+  return out;
 }
 
 std::string RestoreSide(Monitor& side, absl::string_view name,

@@ -6,10 +6,12 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "server/hypervisor/hypervisor.h"
 #include "server/migration/monitor.h"
 #include "server/model/vm.h"
+#include "vuf/v1/migration.pb.h"
 
 namespace vuf {
 
@@ -26,9 +28,14 @@ std::optional<std::string> NormalMode(const VmFacts& vm);
 // its memory as it left it.
 void SetRamTransfer(const VmFacts& vm, bool shared, MigrationSettings& wanted);
 
+// What is there now of what `wanted` names: read before it is changed, so that it can be written
+// down first.
+absl::StatusOr<MigrationSettings> SettingsBefore(Monitor& side, const MigrationSettings& wanted);
 // Sets `wanted` and keeps in `before` what was there, also when the answer was lost.
-absl::Status ConfigureSide(Monitor& side, const VmFacts& vm, const MigrationSettings& wanted,
+absl::Status ConfigureSide(Monitor& side, const MigrationSettings& wanted,
                            std::optional<MigrationSettings>& before);
+v1::QemuSettings ToProto(const MigrationSettings& settings);
+MigrationSettings FromProto(const v1::QemuSettings& settings);
 // Puts it back, once; what could not be put back is returned in words, with a leading space.
 std::string RestoreSide(Monitor& side, absl::string_view name,
                         std::optional<MigrationSettings>& before);

@@ -41,8 +41,11 @@ std::vector<TransitionRecorder::Step> TransitionRecorder::Steps() const {
   for (const Run& run : runs_) {
     for (const auto& [name, changes] : run.changes) {
       const auto before = run.left_behind.find(name);
-      const bool left_behind = before != run.left_behind.end();
-      State from = left_behind ? before->second : v1::Migration::STATE_UNSPECIFIED;
+      State from =
+          before == run.left_behind.end() ? v1::Migration::STATE_UNSPECIFIED : before->second;
+      // Nothing was done to one that was queued: it goes on as if nothing had been.
+      const bool left_behind =
+          before != run.left_behind.end() && from != v1::Migration::STATE_QUEUED;
       for (const auto& [revision, to] : changes) {
         steps.push_back({from, to, left_behind});
         from = to;

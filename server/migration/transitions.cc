@@ -12,6 +12,7 @@ const std::vector<Transition>& MigrationTransitions() {
   constexpr unsigned kLoad = T::kLoad;
   constexpr unsigned kSettle = T::kSettle;
   constexpr unsigned kRemote = T::kRemote;
+  constexpr unsigned kQueue = T::kQueue;
   constexpr T::Kept kWritten = T::Kept::kWritten;
   constexpr T::Kept kShown = T::Kept::kShown;
 #define MIGRATION_TRANSITION(from, to, who, kept, when) \

@@ -11,7 +11,15 @@ namespace vuf {
 
 struct Transition {
   // Who may do it, as bits; transitions.inc says who is who.
-  enum Who : unsigned { kCreate = 1, kCancel = 2, kRun = 4, kLoad = 8, kSettle = 16, kRemote = 32 };
+  enum Who : unsigned {
+    kCreate = 1,
+    kCancel = 2,
+    kRun = 4,
+    kLoad = 8,
+    kSettle = 16,
+    kRemote = 32,
+    kQueue = 64
+  };
   enum class Kept { kWritten, kShown };
 
   v1::Migration::State from;

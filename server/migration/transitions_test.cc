@@ -33,6 +33,7 @@ constexpr State kFailed = v1::Migration::STATE_FAILED;
 constexpr State kCancelling = v1::Migration::STATE_CANCELLING;
 constexpr State kCancelled = v1::Migration::STATE_CANCELLED;
 constexpr State kInterrupted = v1::Migration::STATE_INTERRUPTED;
+constexpr State kQueued = v1::Migration::STATE_QUEUED;
 constexpr State kAwaiting = v1::Migration::STATE_AWAITING_DESTINATION;
 
 constexpr char kName[] = "migrations/m0000000001";
@@ -211,6 +212,34 @@ void Refused(MigrationWorld& world) {
   Migrate(world);
 }
 
+// `queued` happens when another migration waits for the end of the first, which is refused.
+Walk Queued(const std::function<void(MigrationWorld&, const std::string& name)>& queued) {
+  return [=](MigrationWorld& world) {
+    world.options.max_concurrent = 1;
+    world.options.evaluate = [&world, queued, first = std::make_shared<bool>(true)](const Facts&) {
+      if (!std::exchange(*first, false)) return Verdict{};
+      v1::Migration other = world.Request();
+      other.set_vm("vms/other");
+      other.mutable_destination()->mutable_same_host()->set_qmp_socket("/run/d.qmp");
+      queued(world, world.Create(other)->name());
+      return Verdict{};
+    };
+    world.Start();
+    world.AddOther();
+    world.Migrate();
+    world.Await("migrations/m0000000002");
+  };
+}
+
+void CancelThat(MigrationWorld& world, const std::string& name) {
+  EXPECT_EQ(world.migrator->Cancel(name)->state(), kCancelled);
+}
+
+// Only this one write of it fails.
+void LoseItsTurn(MigrationWorld& world, const std::string& name) {
+  world.store.FailWriteOf(name, absl::ResourceExhaustedError("the disk is full"));
+}
+
 void NotRecorded(MigrationWorld& world) {
   world.decisions.Fail(absl::ResourceExhaustedError("the disk is full"));
   Migrate(world);
@@ -263,6 +292,12 @@ std::vector<Way> WaysOfOneRun() {
       {"StoppedAtTheEnd", plain, StopAt(FakeCall::kObserve, "finish-migrate"),
        then(stopped, {kCancelled})},
       {"NotStarted", plain, DestinationDiesOfCont, then(stopped, {kCommitted, kFailed})},
+      {"Queued", plain, Queued([](MigrationWorld&, const std::string&) {}),
+       then(evaluating, {kRefused, kNone, kQueued, kEvaluating, kRefused})},
+      {"CancelledInTheQueue", plain, Queued(CancelThat),
+       then(evaluating, {kRefused, kNone, kQueued, kCancelled})},
+      {"TurnNotWritten", plain, Queued(LoseItsTurn),
+       then(evaluating, {kRefused, kNone, kQueued, kFailed})},
       {"Sequential", New<SequentialWorld>, Sequential,
        then(stopped, {kAwaiting, kCommitted, kSucceeded})},
       {"SavedTwice", New<SequentialWorld>, SavedTwice,

@@ -63,6 +63,10 @@ class GuardedHypervisor : public Hypervisor {
     if (!power_->on()) return Gone();
     return inner_->QueryRunState(deadline);
   }
+  absl::StatusOr<MigrationSettings> QuerySettings(absl::Time deadline) override {
+    if (!power_->on()) return Gone();
+    return inner_->QuerySettings(deadline);
+  }
   absl::StatusOr<MigrationSettings> Configure(const MigrationSettings& settings,
                                               absl::Time deadline) override {
     return Guarded(*power_, Named("configure"),

@@ -70,8 +70,9 @@ struct ConcurrencyLimit {
 
 struct ConvergenceStep {
   absl::Duration after;
-  // Absent: give up.
+  // Both absent: give up.
   std::optional<absl::Duration> downtime_limit;
+  std::optional<uint32_t> throttle_percent;
   bool operator==(const ConvergenceStep&) const = default;
 };
 

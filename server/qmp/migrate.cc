@@ -34,12 +34,11 @@ absl::Status NoParameter(absl::string_view name) {
 
 // What `wanted` names, as it is in `now`.
 absl::StatusOr<MigrationSettings> Before(const MigrationSettings& wanted,
-                                         const std::map<std::string, bool>& capabilities,
                                          const MigrationSettings& now) {
   MigrationSettings before;
   for (const auto& [name, state] : wanted.capabilities) {
-    const auto it = capabilities.find(name);
-    if (it == capabilities.end()) {
+    const auto it = now.capabilities.find(name);
+    if (it == now.capabilities.end()) {
       return absl::FailedPreconditionError(
           absl::StrCat("this QEMU has no migration capability \"", name, "\""));
     }
@@ -48,35 +47,44 @@ absl::StatusOr<MigrationSettings> Before(const MigrationSettings& wanted,
   // QEMU before 8.2 knows no other mode than this.
   if (wanted.mode && !now.mode && *wanted.mode != "normal") return NoParameter("mode");
   if (wanted.mode) before.mode = now.mode;
-  if (wanted.downtime_limit) {
-    if (!now.downtime_limit) return NoParameter("downtime-limit");
-    before.downtime_limit = now.downtime_limit;
-  }
-  if (wanted.max_bandwidth) {
-    if (!now.max_bandwidth) return NoParameter("max-bandwidth");
-    before.max_bandwidth = now.max_bandwidth;
+  const auto take = [&](auto member, absl::string_view name) {
+    if (wanted.*member) before.*member = now.*member;
+    return wanted.*member && !(now.*member) ? NoParameter(name) : absl::OkStatus();
+  };
+  for (const absl::Status& status :
+       {take(&MigrationSettings::downtime_limit, "downtime-limit"),
+        take(&MigrationSettings::max_bandwidth, "max-bandwidth"),
+        take(&MigrationSettings::cpu_throttle_initial, "cpu-throttle-initial"),
+        take(&MigrationSettings::max_cpu_throttle, "max-cpu-throttle")}) {
+    if (!status.ok()) return status;
   }
   return before;
 }
 
 }  // namespace
 
-absl::StatusOr<MigrationSettings> QmpHypervisor::Configure(const MigrationSettings& settings,
-                                                           absl::Time deadline) {
+absl::StatusOr<MigrationSettings> QmpHypervisor::QuerySettings(absl::Time deadline) {
   const absl::StatusOr<Json> known = Run({"query-migrate-capabilities"}, deadline);
   if (!known.ok()) return known.status();
-  const absl::StatusOr<std::map<std::string, bool>> capabilities = ParseCapabilities(*known);
+  absl::StatusOr<std::map<std::string, bool>> capabilities = ParseCapabilities(*known);
   if (!capabilities.ok()) return capabilities.status();
   const absl::StatusOr<Json> values = Run({"query-migrate-parameters"}, deadline);
   if (!values.ok()) return values.status();
-  const absl::StatusOr<MigrationSettings> parameters = ParseParameters(*values);
-  if (!parameters.ok()) return parameters.status();
-  absl::StatusOr<MigrationSettings> before = Before(settings, *capabilities, *parameters);
+  absl::StatusOr<MigrationSettings> settings = ParseParameters(*values);
+  if (settings.ok()) settings->capabilities = *std::move(capabilities);
+  return settings;
+}
+
+absl::StatusOr<MigrationSettings> QmpHypervisor::Configure(const MigrationSettings& settings,
+                                                           absl::Time deadline) {
+  const absl::StatusOr<MigrationSettings> now = QuerySettings(deadline);
+  if (!now.ok()) return now.status();
+  absl::StatusOr<MigrationSettings> before = Before(settings, *now);
   if (!before.ok()) return before.status();
 
   MigrationSettings change = settings;
-  change.capabilities = Difference(settings.capabilities, *capabilities);
-  if (change.mode == parameters->mode || !parameters->mode) change.mode.reset();
+  change.capabilities = Difference(settings.capabilities, now->capabilities);
+  if (change.mode == now->mode || !now->mode) change.mode.reset();
   absl::Status status = SetCapabilities(change.capabilities, deadline);
   if (!status.ok()) return status;
   status = SetParameters(change, deadline);
@@ -107,6 +115,10 @@ absl::Status QmpHypervisor::SetParameters(const MigrationSettings& settings, abs
     arguments["downtime-limit"] = absl::ToInt64Milliseconds(*settings.downtime_limit);
   }
   if (settings.max_bandwidth) arguments["max-bandwidth"] = *settings.max_bandwidth;
+  if (settings.cpu_throttle_initial) {
+    arguments["cpu-throttle-initial"] = *settings.cpu_throttle_initial;
+  }
+  if (settings.max_cpu_throttle) arguments["max-cpu-throttle"] = *settings.max_cpu_throttle;
   if (arguments.empty()) return absl::OkStatus();
   return Run({"migrate-set-parameters", arguments}, deadline).status();
 }

@@ -157,6 +157,7 @@ absl::StatusOr<MigrationInfo> ParseMigration(const Json& value) {
   info.expected_downtime = Duration(value, "expected-downtime");
   info.downtime = Duration(value, "downtime");
   info.total_time = Duration(value, "total-time");
+  info.cpu_throttle = Unsigned(value, "cpu-throttle-percentage").value_or(0);
   return info;
 }
 
@@ -194,6 +195,8 @@ absl::StatusOr<MigrationSettings> ParseParameters(const Json& value) {
   }
   out.downtime_limit = Duration(value, "downtime-limit");
   out.max_bandwidth = Unsigned(value, "max-bandwidth");
+  out.cpu_throttle_initial = Unsigned(value, "cpu-throttle-initial");
+  out.max_cpu_throttle = Unsigned(value, "max-cpu-throttle");
   return out;
 }
 

@@ -10,7 +10,6 @@ using config::v1::ROLE_EVALUATOR;
 using config::v1::ROLE_OPERATOR;
 using config::v1::ROLE_PEER;
 using config::v1::ROLE_POLICY_ADMIN;
-using config::v1::ROLE_UNSPECIFIED;
 using config::v1::ROLE_VIEWER;
 
 constexpr MethodRule Open(absl::string_view method) {

@@ -68,8 +68,8 @@ const PreparedSource& BatchSource::For(const Request& request, absl::Time now) {
   if (prepared_ != nullptr && prepared_->facts().request == request && prepared_->HoldsAt(now)) {
     return *prepared_;
   }
-  auto facts =
-      std::make_shared<Facts>(prepared_ == nullptr ? std::move(facts_) : prepared_->facts());
+  auto facts = prepared_ == nullptr ? std::make_shared<Facts>(std::move(facts_))
+                                    : std::make_shared<Facts>(prepared_->facts());
   facts->request = request;
   facts->now = now;
   prepared_ = std::make_unique<const PreparedSource>(std::move(facts));

@@ -43,6 +43,11 @@ absl::Status CheckRamTransfer(absl::string_view field, v1::RamTransfer value) {
                       "RAM_TRANSFER_COPY or RAM_TRANSFER_SHARED");
 }
 
+absl::Status CheckPriority(absl::string_view field, int32_t value) {
+  if (value >= 0 && value <= 1000) return absl::OkStatus();
+  return InvalidField(field, absl::StrCat(value), "0 to 1000");
+}
+
 absl::Status CheckTimeout(absl::string_view field, const google::protobuf::Duration& value) {
   return CheckDuration(field, value, absl::Seconds(1), absl::Hours(24));
 }
@@ -68,6 +73,7 @@ absl::Status CheckLimits(const v1::Migration& migration) {
                           "SOURCE_DISPOSITION_KEEP or SOURCE_DISPOSITION_QUIT");
   }
   if (status.ok()) status = CheckRamTransfer("migration.ram_transfer", migration.ram_transfer());
+  if (status.ok()) status = CheckPriority("migration.priority", migration.priority());
   if (status.ok()) status = CheckFingerprint(migration.required_fingerprint());
   return status;
 }
@@ -133,6 +139,7 @@ absl::Status CheckRequest(const v1::UpgradeVmRequest& request) {
   }
   if (status.ok()) status = CheckRamTransfer("ram_transfer", request.ram_transfer());
   if (status.ok() && request.has_timeout()) status = CheckTimeout("timeout", request.timeout());
+  if (status.ok()) status = CheckPriority("priority", request.priority());
   if (status.ok()) status = CheckRequestId(request.request_id(), true);
   return status;
 }
@@ -177,6 +184,7 @@ v1::Migration MigrationOf(const v1::UpgradeVmRequest& request) {
   out.set_source_disposition(v1::SOURCE_DISPOSITION_QUIT);
   out.set_ram_transfer(request.ram_transfer());
   if (request.has_timeout()) *out.mutable_timeout() = request.timeout();
+  out.set_priority(request.priority());
   return out;
 }
 

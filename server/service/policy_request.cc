@@ -84,9 +84,15 @@ absl::Status CheckSteps(const v1::MigrationPolicy& policy) {
     if (step.has_downtime_limit()) {
       status = CheckDuration(field + ".downtime_limit", step.downtime_limit(), kMinDowntime,
                              kMaxDowntime);
+    } else if (step.has_throttle_percent()) {
+      if (step.throttle_percent() < 1 || step.throttle_percent() > 99) {
+        status = InvalidField(field + ".throttle_percent", absl::StrCat(step.throttle_percent()),
+                              "1 to 99");
+      }
     } else if (!step.cancel()) {
-      status = absl::InvalidArgumentError(
-          absl::StrCat(field, ": an action is required; expected .downtime_limit or .cancel=true"));
+      status = absl::InvalidArgumentError(absl::StrCat(
+          field,
+          ": an action is required; expected .downtime_limit, .throttle_percent or .cancel=true"));
     } else if (i + 1 < policy.convergence_size()) {
       status = InvalidField(field + ".cancel", "true", "only in the last step");
     }

@@ -28,6 +28,13 @@ absl::Status FakeStore::Write(const std::vector<Change>& changes) {
     return write_failure_;
   }
   for (const Change& change : changes) {
+    const auto failing = failing_keys_.find(change.key);
+    if (failing == failing_keys_.end()) continue;
+    const absl::Status failure = failing->second;
+    failing_keys_.erase(failing);
+    return failure;
+  }
+  for (const Change& change : changes) {
     if (change.value.has_value()) {
       records_[{change.table, change.key}] = *change.value;
     } else {
@@ -42,6 +49,11 @@ void FakeStore::FailWrites(absl::Status status, int count) {
   MutexLock lock(&mu_);
   write_failure_ = std::move(status);
   write_failures_left_ = count;
+}
+
+void FakeStore::FailWriteOf(const std::string& key, absl::Status status) {
+  MutexLock lock(&mu_);
+  failing_keys_[key] = std::move(status);
 }
 
 void FakeStore::FailReads(absl::Status status) {

@@ -22,6 +22,8 @@ class FakeStore : public Store {
 
   // The next `count` writes fail with `status` and change nothing.
   void FailWrites(absl::Status status, int count = 1);
+  // The next write that names `key` fails with `status` and changes nothing.
+  void FailWriteOf(const std::string& key, absl::Status status);
   // All reads fail with `status` until it is OK again.
   void FailReads(absl::Status status);
   // Writes wait, holding nothing else up, until ReleaseWrites.
@@ -40,6 +42,7 @@ class FakeStore : public Store {
   std::vector<size_t> writes_ ABSL_GUARDED_BY(mu_);
   absl::Status write_failure_ ABSL_GUARDED_BY(mu_);
   int write_failures_left_ ABSL_GUARDED_BY(mu_) = 0;
+  std::map<std::string, absl::Status> failing_keys_ ABSL_GUARDED_BY(mu_);
   absl::Status read_failure_ ABSL_GUARDED_BY(mu_);
   bool hold_ ABSL_GUARDED_BY(mu_) = false;
   int held_ ABSL_GUARDED_BY(mu_) = 0;

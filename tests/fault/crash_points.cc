@@ -34,6 +34,10 @@ class CrashingHypervisor : public Hypervisor {
     const auto span = Look("an event of");
     return hypervisor_->Await(deadline);
   }
+  absl::StatusOr<MigrationSettings> QuerySettings(absl::Time deadline) override {
+    const auto span = Look("query the settings of");
+    return hypervisor_->QuerySettings(deadline);
+  }
   absl::StatusOr<MigrationSettings> Configure(const MigrationSettings& settings,
                                               absl::Time deadline) override {
     const auto span = Act("configure");

@@ -26,7 +26,13 @@ TRANSITIONS = ROOT / "server/migration/transitions.inc"
 DOCUMENT = ROOT / "docs/migration-protocol.md"
 
 # Steps of the table that the model does not make, with the reason.
-NOT_MODELLED = {("AWAITING_DESTINATION", "INTERRUPTED"): "the store has lost a record"}
+NOT_MODELLED = {
+    ("AWAITING_DESTINATION", "INTERRUPTED"): "the store has lost a record",
+    ("UNSPECIFIED", "QUEUED"): "the queue is in front of the protocol, which begins with EVALUATING",
+    ("QUEUED", "EVALUATING"): "as before",
+    ("QUEUED", "FAILED"): "as before",
+    ("QUEUED", "CANCELLED"): "as before",
+}
 
 
 @dataclass(frozen=True)
@@ -151,7 +157,7 @@ def check_steps() -> list[str]:
 
 
 WHO = {"kCreate": "a caller", "kCancel": "a caller", "kRun": "the run", "kLoad": "the load", "kSettle": "the restart",
-       "kRemote": "the run to another host"}
+       "kRemote": "the run to another host", "kQueue": "the queue"}
 
 
 def markdown() -> str:

@@ -105,7 +105,7 @@ FsDeviceFacts SafeDevice(Side side, int index) {
 
 // The keeper's ends of the two front-ends' connections.
 uint64_t FrontEndInode(Side side, int index) {
-  return static_cast<uint64_t>((side == Side::kSource ? 95000 : 95100) + index);
+  return (side == Side::kSource ? uint64_t{95000} : uint64_t{95100}) + static_cast<uint64_t>(index);
 }
 
 KeeperFacts SafeKeeper(int index) {
@@ -120,7 +120,7 @@ KeeperFacts SafeKeeper(int index) {
   // What virtiofsd 1.14 offers.
   keeper.back_end_features = 0x174000000;
   keeper.back_end_protocol_features = 0x08A42B;
-  keeper.back_end_socket_inode = static_cast<uint64_t>(96000 + index);
+  keeper.back_end_socket_inode = uint64_t{96000} + static_cast<uint64_t>(index);
   return keeper;
 }
 
