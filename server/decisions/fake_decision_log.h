@@ -50,6 +50,11 @@ class FakeDecisionLog : public DecisionLog {
     MutexLock lock(&mu_);
     failure_ = std::move(status);
   }
+  void Clear() {
+    MutexLock lock(&mu_);
+    records_.clear();
+    durable_.clear();
+  }
   // Oldest first.
   std::vector<v1::DecisionRecord> records() const {
     MutexLock lock(&mu_);

@@ -132,6 +132,11 @@ std::vector<std::string> FakeConnector::Actions() const {
   return actions_;
 }
 
+void FakeConnector::ForgetActions() {
+  MutexLock lock(&mu_);
+  actions_.clear();
+}
+
 int FakeConnector::CallCount(const std::string& vm, FakeCall call) const {
   MutexLock lock(&mu_);
   return calls_.CountOf(vm, call);

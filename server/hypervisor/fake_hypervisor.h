@@ -77,6 +77,7 @@ class FakeConnector : public HypervisorConnector {
 
   // Calls that change something, in order: "/run/a.qmp StartOutgoing".
   std::vector<std::string> Actions() const;
+  void ForgetActions();
   int CallCount(const std::string& vm, FakeCall call) const;
   bool Alive(const std::string& vm) const;
   std::string RunState(const std::string& vm) const;

@@ -12,7 +12,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "server/base/log.h"
 #include "server/store/sqlite_schema.h"
+#include "server/store/wal_tail.h"
 
 namespace vuf {
 namespace {
@@ -126,6 +128,15 @@ absl::Status Set(SqliteConnection& db, absl::string_view setting, absl::string_v
       absl::StrCat("SQLite refused ", setting, "=", value, " and keeps ", *read));
 }
 
+void Report(const WalTail& tail, const std::string& path) {
+  if (tail.torn_bytes == 0) return;
+  Log(LogLevel::kWarning,
+      "the state's log ended in the middle of a write, which was not acknowledged and is left out",
+      {{"file", path + "-wal"},
+       {"bytes", absl::StrCat(tail.torn_bytes)},
+       {"pages_taken_over", absl::StrCat(tail.whole_frames)}});
+}
+
 absl::Status Prepare(SqliteConnection& db) {
   // Exclusive before anything is read: nobody else changes the file while the agent runs, and the
   // index of the write-ahead log is in memory instead of in a mapped file.
@@ -147,9 +158,12 @@ absl::StatusOr<std::unique_ptr<SqliteStore>> SqliteStore::Open(const std::string
   if (!lock.ok()) return lock.status();
   const std::string path = absl::StrCat(directory, "/vufd.db");
   if (absl::Status s = EnsureFile(directory, path); !s.ok()) return s;
+  const absl::StatusOr<WalTail> tail = ReadWalTail(path + "-wal");
+  if (!tail.ok()) return tail.status();
   absl::StatusOr<SqliteConnection> db = SqliteConnection::Open(path);
   if (!db.ok()) return Explain(db.status(), path);
   if (absl::Status s = Prepare(*db); !s.ok()) return Explain(s, path);
+  Report(*tail, path);
 
   absl::StatusOr<SqliteStatement> read =
       db->Prepare("SELECT key, value, digest FROM records WHERE kind=?1 ORDER BY key");
