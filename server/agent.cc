@@ -61,10 +61,11 @@ absl::Status Agent::OpenState(const Config& config, const Between& between) {
   if (!config.peer_address.empty()) {
     peers_ = std::make_unique<GrpcPeer>(
         [this](const std::string& agent) { return security_->peers()->To(agent); });
+    if (between.peers) between_peers_ = between.peers(peers_.get());
   }
   gatherer_ =
       std::make_unique<Gatherer>(connector_.get(), &discovery_, registry_.get(), &clock_,
-                                 config.qmp_timeout, PeerSide{peers_.get(), config.peer_address});
+                                 config.qmp_timeout, PeerSide{peers(), config.peer_address});
   const absl::Status opened = peers_ == nullptr ? absl::OkStatus() : OpenIncoming(config);
   return opened.ok() ? OpenMigrator(config) : opened;
 }
@@ -77,7 +78,7 @@ absl::Status Agent::OpenIncoming(const Config& config) {
   options.qmp_timeout = config.qmp_timeout;
   absl::StatusOr<std::unique_ptr<Incoming>> incoming =
       Incoming::Open({gatherer_.get(), connector_.get(), registry_.get(), store_.get(), &clock_,
-                      peers_.get(), decisions_.get(), EvaluateWithShadow},
+                      peers(), decisions_.get(), EvaluateWithShadow},
                      options);
   if (!incoming.ok()) return incoming.status();
   incoming_ = *std::move(incoming);
@@ -95,7 +96,7 @@ absl::Status Agent::OpenMigrator(const Config& config) {
   options.qmp_timeout = config.qmp_timeout;
   options.keepers = between_keepers_ == nullptr ? &keepers_ : between_keepers_.get();
   options.decisions = decisions_.get();
-  options.peers = {peers_.get(), config.peer_address};
+  options.peers = {peers(), config.peer_address};
   absl::StatusOr<std::unique_ptr<Migrator>> migrator =
       Migrator::Open(gatherer_.get(), connector_.get(), registry_.get(), store_.get(), &clock_,
                      options, [this](const v1::Migration& migration) {

@@ -42,6 +42,7 @@ class Agent {
     std::function<std::unique_ptr<HypervisorConnector>(HypervisorConnector*)> hypervisors;
     // Only for what migrations ask of keepers; evidence is gathered without.
     std::function<std::unique_ptr<KeeperPort>(KeeperPort*)> keepers;
+    std::function<std::unique_ptr<PeerPort>(PeerPort*)> peers;
   };
 
   // Serving when it returns. Takes the state directory first, so that a second agent changes
@@ -55,6 +56,10 @@ class Agent {
  private:
   Agent();
   absl::Status OpenState(const Config& config, const Between& between);
+  // Null: no migrations between hosts.
+  PeerPort* peers() const {
+    return between_peers_ == nullptr ? peers_.get() : between_peers_.get();
+  }
   absl::Status OpenMigrator(const Config& config);
   absl::Status OpenIncoming(const Config& config);
   absl::Status OpenDecisions(const Config& config);
@@ -74,6 +79,7 @@ class Agent {
   // Decorators; null: there is none.
   std::unique_ptr<HypervisorConnector> between_hypervisors_;
   std::unique_ptr<KeeperPort> between_keepers_;
+  std::unique_ptr<PeerPort> between_peers_;
   std::unique_ptr<Registry> registry_;
   std::unique_ptr<GuardedConnector> connector_;
   std::unique_ptr<AgentSecurity> security_;

@@ -49,6 +49,15 @@ absl::Status NotIn(const v1::Reservation& record) {
       record.name(), " is ", v1::Reservation::State_Name(record.state()), ". ", record.message()));
 }
 
+// What a migration changes at the QEMU that it comes to.
+MigrationSettings SettingsFor(const VmFacts& vm) {
+  MigrationSettings wanted;
+  wanted.capabilities = {{"return-path", true}, {"events", true}};
+  wanted.mode = NormalMode(vm);
+  SetRamTransfer(vm, false, wanted);
+  return wanted;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Incoming>> Incoming::Open(const Parts& parts,
@@ -187,6 +196,10 @@ absl::StatusOr<v1::Reservation> Incoming::Judged(const v1::ReserveRequest& reque
                                            incoming.qmp_socket());
   held.monitor->Use(std::move(gathered.destination), gathered.facts.destination->process);
   held.decided = std::move(gathered.facts);
+  const absl::StatusOr<MigrationSettings> settings =
+      SettingsBefore(*held.monitor, SettingsFor(*held.decided->destination));
+  if (!settings.ok()) return Explain("reading the destination QEMU's settings", settings.status());
+  *out.mutable_destination_qemu()->mutable_settings() = ToProto(*settings);
   return out;
 }
 
@@ -249,12 +262,8 @@ absl::StatusOr<v1::ReserveResponse> Incoming::Reserve(const v1::ReserveRequest& 
 }
 
 absl::Status Incoming::Configure(Held& held) {
-  MigrationSettings wanted;
-  wanted.capabilities = {{"return-path", true}, {"events", true}};
-  wanted.mode = NormalMode(*held.decided->destination);
-  SetRamTransfer(*held.decided->destination, false, wanted);
   return Explain("setting the destination QEMU's migration capabilities",
-                 ConfigureSide(*held.monitor, wanted, held.before));
+                 held.monitor->Configure(SettingsFor(*held.decided->destination)).status());
 }
 
 absl::StatusOr<absl::Duration> Incoming::Renew(const std::string& name, const std::string& caller,

@@ -100,7 +100,6 @@ class Incoming {
     std::string token;
     // The QEMU receives.
     bool streaming = false;
-    std::optional<MigrationSettings> before;
     absl::Time lease_end = absl::InfinitePast();
     absl::Time next_step = absl::InfinitePast();
   };

@@ -26,6 +26,12 @@ absl::Status Expected(const v1::Reservation& record, v1::Reservation::State stat
                    v1::Reservation::State_Name(state)));
 }
 
+// As they were before Reserve, also when vufd was restarted since.
+std::string RestoreSettings(Monitor& monitor, const v1::Reservation& record) {
+  std::optional<MigrationSettings> before = FromProto(record.destination_qemu().settings());
+  return RestoreSide(monitor, "destination", before);
+}
+
 }  // namespace
 
 absl::Status Incoming::OpenStream(const std::string& name, const std::string& caller,
@@ -135,7 +141,7 @@ absl::Status Incoming::EndDone(Use& use, bool guest_seen, const std::string& mes
   record.set_message(message);
   if (guest_seen) {
     absl::StrAppend(record.mutable_message(), RegisterVm(record),
-                    RestoreSide(use.monitor(), "destination", use.held().before));
+                    RestoreSettings(use.monitor(), record));
   }
   *record.mutable_end_time() = ToProto(parts_.clock->Now());
   Log(guest_seen ? LogLevel::kInfo : LogLevel::kError, "a VM of another host came in",
@@ -193,10 +199,9 @@ absl::Status Incoming::Release(Use& use, const std::string& why, bool* guest_ran
                     "), though vufd did not resume it; it was left alone.");
   } else {
     // One that was never told to receive is as good as new.
-    absl::StrAppend(record.mutable_message(),
-                    use.held().listener != nullptr
-                        ? RestoreSide(use.monitor(), "destination", use.held().before)
-                        : QuitOrTrap(use.monitor()));
+    absl::StrAppend(record.mutable_message(), use.held().listener != nullptr
+                                                  ? RestoreSettings(use.monitor(), record)
+                                                  : QuitOrTrap(use.monitor()));
   }
   if (guest_ran != nullptr) *guest_ran = !ran.empty();
   record.set_state(v1::Reservation::STATE_RELEASED);

@@ -48,69 +48,79 @@ class GuardedStore : public Store {
 
 class GuardedHypervisor : public Hypervisor {
  public:
-  GuardedHypervisor(std::unique_ptr<Hypervisor> inner, std::string vm, Power* power)
-      : inner_(std::move(inner)), vm_(std::move(vm)), power_(power) {}
+  GuardedHypervisor(std::unique_ptr<Hypervisor> inner, std::string vm, const TwoHosts* world,
+                    TwoHosts::Host* host)
+      : inner_(std::move(inner)),
+        vm_(std::move(vm)),
+        world_(world),
+        host_(host),
+        power_(&host->power) {}
 
   absl::StatusOr<VmFacts> Observe(absl::Time deadline) override {
     if (!power_->on()) return Gone();
-    return inner_->Observe(deadline);
+    return inner_->Observe(Real(deadline));
   }
   absl::StatusOr<MigrationInfo> QueryMigration(absl::Time deadline) override {
     if (!power_->on()) return Gone();
-    return inner_->QueryMigration(deadline);
+    return inner_->QueryMigration(Real(deadline));
   }
   absl::StatusOr<std::string> QueryRunState(absl::Time deadline) override {
     if (!power_->on()) return Gone();
-    return inner_->QueryRunState(deadline);
+    return inner_->QueryRunState(Real(deadline));
   }
   absl::StatusOr<MigrationSettings> QuerySettings(absl::Time deadline) override {
     if (!power_->on()) return Gone();
-    return inner_->QuerySettings(deadline);
+    return inner_->QuerySettings(Real(deadline));
   }
   absl::StatusOr<MigrationSettings> Configure(const MigrationSettings& settings,
                                               absl::Time deadline) override {
     return Guarded(*power_, Named("configure"),
-                   [&] { return inner_->Configure(settings, deadline); });
+                   [&] { return inner_->Configure(settings, Real(deadline)); });
   }
   absl::Status PrepareIncoming(int stream_fd, absl::Time deadline) override {
     return Guarded(*power_, Named("migrate-incoming"),
-                   [&] { return inner_->PrepareIncoming(stream_fd, deadline); });
+                   [&] { return inner_->PrepareIncoming(stream_fd, Real(deadline)); });
   }
   absl::Status StartOutgoing(int stream_fd, absl::Time deadline) override {
     return Guarded(*power_, Named("migrate"),
-                   [&] { return inner_->StartOutgoing(stream_fd, deadline); });
+                   [&] { return inner_->StartOutgoing(stream_fd, Real(deadline)); });
   }
   absl::StatusOr<MonitorEvent> Await(absl::Time deadline) override {
     if (!power_->on()) return Gone();
-    return inner_->Await(deadline);
+    return inner_->Await(Real(deadline));
   }
   absl::Status Do(Act act, absl::Time deadline) override {
     return Guarded(*power_, Named(absl::StrCat("act ", static_cast<int>(act))),
-                   [&] { return inner_->Do(act, deadline); });
+                   [&] { return inner_->Do(act, Real(deadline)); });
   }
 
  private:
   std::string Named(const std::string& call) const { return absl::StrCat(call, " ", vm_); }
+  // The fakes have no clock but the real one.
+  absl::Time Real(absl::Time deadline) const { return world_->Translate(deadline, host_, nullptr); }
 
   const std::unique_ptr<Hypervisor> inner_;
   const std::string vm_;
+  const TwoHosts* const world_;
+  const TwoHosts::Host* const host_;
   Power* const power_;
 };
 
 class GuardedHypervisors : public HypervisorConnector {
  public:
-  GuardedHypervisors(HypervisorConnector* inner, Power* power) : inner_(inner), power_(power) {}
+  GuardedHypervisors(TwoHosts* world, TwoHosts::Host* host) : world_(world), host_(host) {}
   absl::StatusOr<std::unique_ptr<Hypervisor>> Connect(const std::string& qmp_socket,
                                                       absl::Time deadline) override {
-    if (!power_->on()) return Gone();
-    absl::StatusOr<std::unique_ptr<Hypervisor>> vm = inner_->Connect(qmp_socket, deadline);
+    if (!host_->power.on()) return Gone();
+    absl::StatusOr<std::unique_ptr<Hypervisor>> vm =
+        world_->qemu.Connect(qmp_socket, world_->Translate(deadline, host_, nullptr));
     if (!vm.ok()) return vm.status();
-    return std::make_unique<GuardedHypervisor>(*std::move(vm), qmp_socket, power_);
+    return std::make_unique<GuardedHypervisor>(*std::move(vm), qmp_socket, world_, host_);
   }
 
  private:
-  HypervisorConnector* const inner_;
-  Power* const power_;
+  TwoHosts* const world_;
+  TwoHosts::Host* const host_;
 };
 
 // The network, from one host's end.
@@ -121,80 +131,95 @@ class Wire : public PeerPort {
   absl::StatusOr<v1::JudgeIncomingResponse> Judge(const std::string& agent,
                                                   const v1::JudgeIncomingRequest& request,
                                                   absl::Time deadline) override {
-    return Send<v1::JudgeIncomingResponse>("Judge", agent, [&](TwoHosts::Agent& to) {
-      return to.incoming->Judge(request.incoming(), deadline);
+    return Send<v1::JudgeIncomingResponse>("Judge", agent, deadline, [&](TwoHosts::Agent& to) {
+      return to.incoming->Judge(request.incoming(), There(agent, deadline));
     });
   }
   absl::StatusOr<v1::ReserveResponse> Reserve(const std::string& agent,
                                               const v1::ReserveRequest& request,
                                               absl::Time deadline) override {
-    return Send<v1::ReserveResponse>("Reserve", agent, [&](TwoHosts::Agent& to) {
-      return to.incoming->Reserve(request, from_->address, deadline);
+    return Send<v1::ReserveResponse>("Reserve", agent, deadline, [&](TwoHosts::Agent& to) {
+      return to.incoming->Reserve(request, from_->address, There(agent, deadline));
     });
   }
   absl::Status OpenStream(const std::string& agent, const std::string& reservation,
                           absl::Time deadline) override {
-    return Tell("OpenStream", agent, [&](TwoHosts::Agent& to) {
-      return to.incoming->OpenStream(reservation, from_->address, deadline);
+    return Tell("OpenStream", agent, deadline, [&](TwoHosts::Agent& to) {
+      return to.incoming->OpenStream(reservation, from_->address, There(agent, deadline));
     });
   }
   absl::StatusOr<absl::Duration> Renew(const std::string& agent, const std::string& reservation,
                                        absl::Time deadline) override {
-    return Send<absl::Duration>("Renew", agent, [&](TwoHosts::Agent& to) {
-      return to.incoming->Renew(reservation, from_->address, deadline);
+    return Send<absl::Duration>("Renew", agent, deadline, [&](TwoHosts::Agent& to) {
+      return to.incoming->Renew(reservation, from_->address, There(agent, deadline));
     });
   }
   absl::Status Recheck(const std::string& agent, const std::string& reservation,
                        absl::Time deadline) override {
-    return Tell("Recheck", agent, [&](TwoHosts::Agent& to) {
-      return to.incoming->Recheck(reservation, from_->address, deadline);
+    return Tell("Recheck", agent, deadline, [&](TwoHosts::Agent& to) {
+      return to.incoming->Recheck(reservation, from_->address, There(agent, deadline));
     });
   }
   absl::Status Promise(const std::string& agent, const std::string& reservation,
                        absl::Time deadline) override {
-    return Tell("Promise", agent, [&](TwoHosts::Agent& to) {
-      return to.incoming->Promise(reservation, from_->address, deadline);
+    return Tell("Promise", agent, deadline, [&](TwoHosts::Agent& to) {
+      return to.incoming->Promise(reservation, from_->address, There(agent, deadline));
     });
   }
   absl::StatusOr<v1::Reservation> Commit(const std::string& agent, const std::string& reservation,
                                          absl::Time deadline) override {
-    return Send<v1::Reservation>("Commit", agent, [&](TwoHosts::Agent& to) {
-      return to.incoming->Commit(reservation, from_->address, deadline);
+    return Send<v1::Reservation>("Commit", agent, deadline, [&](TwoHosts::Agent& to) {
+      return to.incoming->Commit(reservation, from_->address, There(agent, deadline));
     });
   }
   absl::StatusOr<v1::AbortReservationResponse> Abort(const std::string& agent,
                                                      const v1::AbortReservationRequest& request,
                                                      absl::Time deadline) override {
-    return Send<v1::AbortReservationResponse>("Abort", agent, [&](TwoHosts::Agent& to) {
-      return to.incoming->Abort(request, from_->address, deadline);
+    return Send<v1::AbortReservationResponse>("Abort", agent, deadline, [&](TwoHosts::Agent& to) {
+      return to.incoming->Abort(request, from_->address, There(agent, deadline));
     });
   }
   absl::StatusOr<v1::MigrationOutcome> Query(const std::string& agent,
                                              const v1::QueryOutcomeRequest& request,
-                                             absl::Time /*deadline*/) override {
-    return Send<v1::MigrationOutcome>("Query", agent, [&](TwoHosts::Agent& to) {
-      return absl::StatusOr<v1::MigrationOutcome>(
-          to.migrator->OutcomeOf(request.migration(), request.reservation()));
-    });
+                                             absl::Time deadline) override {
+    return Send<v1::MigrationOutcome>(
+        "Query", agent, deadline, [&](TwoHosts::Agent& to) -> absl::StatusOr<v1::MigrationOutcome> {
+          const v1::MigrationOutcome outcome =
+              to.migrator->OutcomeOf(request.migration(), request.reservation());
+          const bool undecided = outcome == v1::MIGRATION_OUTCOME_UNDECIDED;
+          return undecided && world_->distort_outcome ? v1::MIGRATION_OUTCOME_ABORTED : outcome;
+        });
   }
 
  private:
+  TwoHosts::Host& To(const std::string& agent) const {
+    return agent == kAgentA ? world_->a : world_->b;
+  }
+  absl::Time There(const std::string& agent, absl::Time deadline) const {
+    return world_->Translate(deadline, from_, &To(agent));
+  }
   template <typename Answer, typename Call>
-  absl::StatusOr<Answer> Send(const std::string& message, const std::string& agent, Call call) {
+  absl::StatusOr<Answer> Send(const std::string& message, const std::string& agent,
+                              absl::Time deadline, Call call) {
     if (!from_->power.Step(absl::StrCat("send ", message)).ok()) return Gone();
-    TwoHosts::Host& to = agent == kAgentA ? world_->a : world_->b;
+    TwoHosts::Host& to = To(agent);
     const Fate fate = world_->fate ? world_->fate(message, *from_) : Fate::kDelivered;
     if (fate == Fate::kLost || !to.power.on()) return absl::UnavailableError("no answer");
     const std::shared_ptr<TwoHosts::Agent> there = to.agent();
     absl::StatusOr<Answer> answer = call(*there);
     if (fate == Fate::kTwice) answer = call(*there);
-    if (fate == Fate::kAnswerLost || !to.power.on()) return absl::UnavailableError("no answer");
+    if (world_->before_answer) world_->before_answer();
+    const bool late = world_->NowAt(from_) > deadline;
+    if (fate == Fate::kAnswerLost || late || !to.power.on()) {
+      return absl::UnavailableError("no answer");
+    }
     if (!from_->power.Step(absl::StrCat("after ", message)).ok()) return Gone();
     return answer;
   }
   template <typename Call>
-  absl::Status Tell(const std::string& message, const std::string& agent, Call call) {
-    return Send<bool>(message, agent,
+  absl::Status Tell(const std::string& message, const std::string& agent, absl::Time deadline,
+                    Call call) {
+    return Send<bool>(message, agent, deadline,
                       [&](TwoHosts::Agent& to) -> absl::StatusOr<bool> {
                         const absl::Status answer = call(to);
                         if (!answer.ok()) return answer;
@@ -249,7 +274,7 @@ TwoHosts::TwoHosts() {
     host->discovery.SetBackEnd(kSourceFs, TestBackEnd(kSourceFs, 200));
     host->discovery.SetBackEnd(kDestinationFs, TestBackEnd(kDestinationFs, 201));
     host->guarded_store = std::make_unique<GuardedStore>(&host->store, &host->power);
-    host->connector = std::make_unique<GuardedHypervisors>(&qemu, &host->power);
+    host->connector = std::make_unique<GuardedHypervisors>(this, host);
     host->peers = std::make_unique<Wire>(this, host);
   }
 }
@@ -272,19 +297,20 @@ void TwoHosts::Start() {
   vm.set_name(kVm);
   vm.set_qmp_socket(kSource);
   (*vm.mutable_labels())["tier"] = "gold";
-  Must(a.registry().CreateVm(vm, {"test", "", ""}, absl::Now() + kLongest).status());
+  Must(a.registry().CreateVm(vm, {"test", "", ""}, NowAt(&a) + kLongest).status());
 }
 
 void TwoHosts::StartAgent(Host& host) {
   auto agent = std::make_shared<Agent>();
-  auto registry = Registry::Open(host.guarded_store.get(), &clock, {});
+  const Clock* const own = host.clock == nullptr ? &clock : host.clock;
+  auto registry = Registry::Open(host.guarded_store.get(), own, {});
   Must(registry.status());
   agent->registry = *std::move(registry);
   const PeerSide peers = {host.peers.get(), host.address};
   constexpr absl::Duration kQmp = absl::Milliseconds(500);
   constexpr absl::Duration kSettle = absl::Milliseconds(700);
   agent->gatherer = std::make_unique<Gatherer>(host.connector.get(), &host.discovery,
-                                               agent->registry.get(), &clock, kQmp, peers);
+                                               agent->registry.get(), own, kQmp, peers);
   Incoming::Options incoming;
   incoming.stream_host = "127.0.0.1";
   incoming.lease = absl::Milliseconds(600);
@@ -293,7 +319,7 @@ void TwoHosts::StartAgent(Host& host) {
   incoming.ask_every = absl::Milliseconds(50);
   auto opened = Incoming::Open(
       {agent->gatherer.get(), host.connector.get(), agent->registry.get(), host.guarded_store.get(),
-       &clock, host.peers.get(), &host.decisions, &host == &b ? evaluate_at_b : AllowWhatAnswers},
+       own, host.peers.get(), &host.decisions, &host == &b ? evaluate_at_b : AllowWhatAnswers},
       incoming);
   Must(opened.status());
   agent->incoming = *std::move(opened);
@@ -305,7 +331,7 @@ void TwoHosts::StartAgent(Host& host) {
   options.peers = peers;
   auto migrator =
       Migrator::Open(agent->gatherer.get(), host.connector.get(), agent->registry.get(),
-                     host.guarded_store.get(), &clock, options, [](const v1::Migration&) {});
+                     host.guarded_store.get(), own, options, [](const v1::Migration&) {});
   Must(migrator.status());
   agent->migrator = *std::move(migrator);
   MutexLock lock(&host.mu);

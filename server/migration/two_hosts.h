@@ -66,6 +66,8 @@ class TwoHosts {
   };
   struct Host {
     std::string address;
+    // This host's; null: the same as everybody's.
+    const Clock* clock = nullptr;
     FakeStore store;
     Power power;
     WorldDiscovery discovery;
@@ -107,8 +109,16 @@ class TwoHosts {
   bool AtRest() const;
   bool SourceRuns() const { return Runs(kSource); }
   bool DestinationRuns() const { return Runs(kDestination); }
+  // A moment of `from`'s clock (null: the real one) by that of `to`.
+  absl::Time Translate(absl::Time at, const Host* from, const Host* to) const {
+    return NowAt(to) + (at - NowAt(from));
+  }
   bool Runs(const std::string& vm) const {
     return qemu.Alive(vm) && qemu.RunState(vm) == "running";
+  }
+
+  absl::Time NowAt(const Host* host) const {
+    return host == nullptr || host->clock == nullptr ? clock.Now() : host->clock->Now();
   }
 
   SystemClock clock;
@@ -117,6 +127,10 @@ class TwoHosts {
   Host b;
   // Asked for every message, with its name and its sender.
   std::function<Fate(const std::string& message, const Host& from)> fate;
+  // Runs after a message has had its effect, before its answer arrives. May be empty.
+  std::function<void()> before_answer;
+  // A planted defect: "undecided" arrives as "aborted".
+  bool distort_outcome = false;
   std::function<Verdict(const Facts&)> evaluate_at_b = AllowWhatAnswers;
 
  private:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import bed
@@ -47,8 +47,8 @@ class TwoHostWorld(World):
     def start_vufd(self) -> bed.Vufd:
         return self.start_agent("a")
 
-    def start_agent(self, host: str) -> bed.Vufd:
-        """Starts the agent of a host; a second call is a restart."""
+    def start_agent(self, host: str, program: str = "", options: Sequence[str] = ()) -> bed.Vufd:
+        """Starts the agent of a host, or `program` in its place; a second call is a restart."""
         address = self.network(host).address
         certificates = self.arena.dir / "ca" / f"{host}.pem"
         if not certificates.exists():
@@ -63,7 +63,7 @@ class TwoHostWorld(World):
                  f'peer {{ address: "{address}:{PORT}" stream_address: "{address}"\n'
                  f'  lease {{ seconds: {_LEASE_SECONDS} }} }}\n')
         with self.on(host):
-            return bed.Vufd(self.arena, name=f"vufd-{host}", extra=extra)
+            return bed.Vufd(self.arena, name=f"vufd-{host}", extra=extra, program=program, options=options)
 
     def permit_other_hosts(self, vufd: bed.Vufd) -> None:
         """No policy comes with vufd that does."""

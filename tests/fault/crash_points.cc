@@ -9,6 +9,7 @@
 #include "absl/strings/strip.h"
 #include "server/convert/convert.h"
 #include "vuf/v1/migration.pb.h"
+#include "vuf/v1/peer.pb.h"
 
 namespace vuf {
 namespace {
@@ -82,11 +83,22 @@ class CrashingHypervisor : public Hypervisor {
   const std::unique_ptr<Hypervisor> hypervisor_;
 };
 
+std::string NameOfReservation(CrashPoints& points, const Change& change) {
+  v1::Reservation reservation;
+  if (!change.value.has_value() || !reservation.ParseFromString(*change.value)) return "";
+  if (reservation.state() == v1::Reservation::STATE_RESERVED) {
+    points.Begin(reservation.destination_qemu().qmp_socket());
+  }
+  const std::string state = v1::Reservation::State_Name(reservation.state());
+  return absl::StrCat("write ", absl::StripPrefix(state, "STATE_"));
+}
+
 // "" is of no interest: what other threads write at any time.
 std::string NameOfWrite(CrashPoints& points, const std::vector<Change>& changes) {
   for (const Change& change : changes) {
     if (change.table == Table::kVms) return "write the VM";
     if (change.table == Table::kSavedGuests) return "write what was saved";
+    if (change.table == Table::kReservations) return NameOfReservation(points, change);
     v1::Migration migration;
     if (change.table != Table::kMigrations || !change.value.has_value()) continue;
     if (!migration.ParseFromString(*change.value)) continue;
@@ -125,6 +137,11 @@ std::string CrashPoints::NameOfAct(const std::string& what) {
   return last_act_;
 }
 
+std::string CrashPoints::NameOfAside(const std::string& what) const {
+  MutexLock lock(&mu_);
+  return begun_ ? what : "";
+}
+
 std::string CrashPoints::NameOfLook(const std::string& what) {
   MutexLock lock(&mu_);
   if (!begun_ || !looks_.insert(what).second) return "";
@@ -137,7 +154,7 @@ void CrashPoints::Reach(const char* when, const std::string& name) {
   const std::string line = absl::StrCat("crash point: ", point, "\n");
   // One call, so that lines of several threads do not mix.
   (void)!write(STDERR_FILENO, line.data(), line.size());
-  if (point == die_at_) kill(getpid(), SIGKILL);
+  if (point == at_) kill(getpid(), signal_);
 }
 
 absl::Status CrashingStore::Write(const std::vector<Change>& changes) {
@@ -177,6 +194,50 @@ absl::StatusOr<KeeperFacts> CrashingKeepers::Fence(const KeeperAddress& address,
                                                    const std::string& permit, absl::Time deadline) {
   const auto span = points_->Act(absl::StrCat("fence at ", At(address)));
   return keepers_->Fence(address, permit, deadline);
+}
+
+absl::StatusOr<v1::JudgeIncomingResponse> CrashingPeers::Judge(
+    const std::string& agent, const v1::JudgeIncomingRequest& request, absl::Time deadline) {
+  const auto span = points_->Act("ask for a verdict");
+  return peers_->Judge(agent, request, deadline);
+}
+
+absl::StatusOr<v1::ReserveResponse> CrashingPeers::Reserve(const std::string& agent,
+                                                           const v1::ReserveRequest& request,
+                                                           absl::Time deadline) {
+  const auto span = points_->Act("reserve");
+  return peers_->Reserve(agent, request, deadline);
+}
+
+absl::Status CrashingPeers::OpenStream(const std::string& agent, const std::string& reservation,
+                                       absl::Time deadline) {
+  const auto span = points_->Act("open the stream");
+  return peers_->OpenStream(agent, reservation, deadline);
+}
+
+absl::Status CrashingPeers::Recheck(const std::string& agent, const std::string& reservation,
+                                    absl::Time deadline) {
+  const auto span = points_->Aside("recheck there");
+  return peers_->Recheck(agent, reservation, deadline);
+}
+
+absl::Status CrashingPeers::Promise(const std::string& agent, const std::string& reservation,
+                                    absl::Time deadline) {
+  const auto span = points_->Act("ask for the promise");
+  return peers_->Promise(agent, reservation, deadline);
+}
+
+absl::StatusOr<v1::Reservation> CrashingPeers::Commit(const std::string& agent,
+                                                      const std::string& reservation,
+                                                      absl::Time deadline) {
+  const auto span = points_->Act("commit there");
+  return peers_->Commit(agent, reservation, deadline);
+}
+
+absl::StatusOr<v1::AbortReservationResponse> CrashingPeers::Abort(
+    const std::string& agent, const v1::AbortReservationRequest& request, absl::Time deadline) {
+  const auto span = points_->Act("abort there");
+  return peers_->Abort(agent, request, deadline);
 }
 
 }  // namespace vuf

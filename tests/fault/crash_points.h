@@ -4,10 +4,12 @@
 //
 // A point has a name that is the same in every run: "after configure the source", "before write
 // COMMITTED", "after arm at fs0.control". What is done twice has a number from the second time on.
+// A message to the agent of another host is one, too.
 // What changes nothing (a look, waiting for an event) is a point once after each thing that does,
 // and named after it: "before query-status at the destination [write COMMITTED]".
 //
-// Nothing is a point before the first migration is written down.
+// Nothing is a point before the first migration, or reservation for one from another host, is
+// written down.
 #ifndef VUFD_TESTS_FAULT_CRASH_POINTS_H_
 #define VUFD_TESTS_FAULT_CRASH_POINTS_H_
 
@@ -21,6 +23,7 @@
 #include "server/base/mutex.h"
 #include "server/hypervisor/hypervisor.h"
 #include "server/keeper/keeper.h"
+#include "server/peer/peer.h"
 #include "server/store/store.h"
 
 namespace vuf {
@@ -28,10 +31,9 @@ namespace vuf {
 // Thread-safe.
 class CrashPoints {
  public:
-  // Every point is told on standard error; at the one named `die_at` the process ends as by kill
-  // -9.
-  // "": it never does.
-  explicit CrashPoints(std::string die_at) : die_at_(std::move(die_at)) {}
+  // Every point is told on standard error; at the one named `at` the process gets `signal`:
+  // SIGKILL, or SIGSTOP, so that the world around it can be changed before it goes on. "": never.
+  CrashPoints(std::string at, int signal) : at_(std::move(at)), signal_(signal) {}
 
   // The migration begins. `destination`: its monitor; any other one is the source's.
   void Begin(const std::string& destination);
@@ -55,15 +57,19 @@ class CrashPoints {
   };
   // `what` changes something.
   Span Act(const std::string& what) { return {this, NameOfAct(what)}; }
+  // `what` is done beside others, so it names no point after it.
+  Span Aside(const std::string& what) { return {this, NameOfAside(what)}; }
   // `what` changes nothing.
   Span Look(const std::string& what) { return {this, NameOfLook(what)}; }
 
  private:
   std::string NameOfAct(const std::string& what);
+  std::string NameOfAside(const std::string& what) const;
   std::string NameOfLook(const std::string& what);
   void Reach(const char* when, const std::string& name);
 
-  const std::string die_at_;
+  const std::string at_;
+  const int signal_;
   mutable Mutex mu_;
   bool begun_ ABSL_GUARDED_BY(mu_) = false;
   std::string destination_ ABSL_GUARDED_BY(mu_);
@@ -120,6 +126,43 @@ class CrashingKeepers : public KeeperPort {
  private:
   CrashPoints* const points_;
   KeeperPort* const keepers_;
+};
+
+// What is sent now and then (the lease, the question for an outcome) is no point.
+class CrashingPeers : public PeerPort {
+ public:
+  CrashingPeers(CrashPoints* points, PeerPort* peers) : points_(points), peers_(peers) {}
+
+  absl::StatusOr<v1::JudgeIncomingResponse> Judge(const std::string& agent,
+                                                  const v1::JudgeIncomingRequest& request,
+                                                  absl::Time deadline) override;
+  absl::StatusOr<v1::ReserveResponse> Reserve(const std::string& agent,
+                                              const v1::ReserveRequest& request,
+                                              absl::Time deadline) override;
+  absl::Status OpenStream(const std::string& agent, const std::string& reservation,
+                          absl::Time deadline) override;
+  absl::StatusOr<absl::Duration> Renew(const std::string& agent, const std::string& reservation,
+                                       absl::Time deadline) override {
+    return peers_->Renew(agent, reservation, deadline);
+  }
+  absl::Status Recheck(const std::string& agent, const std::string& reservation,
+                       absl::Time deadline) override;
+  absl::Status Promise(const std::string& agent, const std::string& reservation,
+                       absl::Time deadline) override;
+  absl::StatusOr<v1::Reservation> Commit(const std::string& agent, const std::string& reservation,
+                                         absl::Time deadline) override;
+  absl::StatusOr<v1::AbortReservationResponse> Abort(const std::string& agent,
+                                                     const v1::AbortReservationRequest& request,
+                                                     absl::Time deadline) override;
+  absl::StatusOr<v1::MigrationOutcome> Query(const std::string& agent,
+                                             const v1::QueryOutcomeRequest& request,
+                                             absl::Time deadline) override {
+    return peers_->Query(agent, request, deadline);
+  }
+
+ private:
+  CrashPoints* const points_;
+  PeerPort* const peers_;
 };
 
 }  // namespace vuf
