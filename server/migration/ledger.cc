@@ -24,6 +24,11 @@ std::string StateName(v1::Migration::State state) {
   return std::string(absl::StripPrefix(v1::Migration::State_Name(state), "STATE_"));
 }
 
+// Without what it calls itself, which names its process.
+std::string CallerOf(const v1::Migration& migration) {
+  return migration.requested_by().substr(0, migration.requested_by().find(';'));
+}
+
 absl::Status NotFound(const std::string& name) {
   return absl::NotFoundError(absl::StrCat("there is no migration \"", name, "\""));
 }
@@ -118,10 +123,10 @@ std::optional<v1::Migration> Ledger::TakeNext() {
   if (stopping_ || Full()) return std::nullopt;
   std::map<std::string, int> running_of;
   for (const std::string& name : running_) {
-    if (queue_.count(name) == 0) ++running_of[entries_.at(name).record.requested_by()];
+    if (queue_.count(name) == 0) ++running_of[CallerOf(entries_.at(name).record)];
   }
   const auto rank = [&](const v1::Migration& migration) {
-    return std::make_tuple(-migration.priority(), running_of[migration.requested_by()],
+    return std::make_tuple(-migration.priority(), running_of[CallerOf(migration)],
                            migration.name());
   };
   const v1::Migration* next = nullptr;

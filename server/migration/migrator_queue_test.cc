@@ -37,7 +37,7 @@ class MigratorQueueTest : public ::testing::Test {
 
   void Begin() {
     v1::Migration request = world_.Request();
-    request.set_requested_by("busy");
+    request.set_requested_by("uid:1; calls itself one process");
     first_ = world_.Create(request)->name();
     ASSERT_TRUE(world_.AwaitThat(
         [&] { return world_.migrator->Get(first_)->state() == State::STATE_TRANSFERRING; }));
@@ -110,8 +110,9 @@ TEST_F(MigratorQueueTest, AmongEqualsTheCallerWithTheFewestRunningIsNext) {
   other.mutable_destination()->mutable_same_host()->set_qmp_socket("/run/d.qmp");
   const std::string second = world_.Create(other)->name();
   // Whoever asked for the first one has one running; the second's caller is nobody.
-  const std::vector<std::string> names = {Queue(Another("x", 0, "busy")),
-                                          Queue(Another("y", 0, "idle"))};
+  const std::vector<std::string> names = {
+      Queue(Another("x", 0, "uid:1; calls itself another process")),
+      Queue(Another("y", 0, "uid:2"))};
   ASSERT_TRUE(world_.migrator->Cancel(second).ok());
   EXPECT_THAT(Ended(names), ElementsAre("vms/y", "vms/x"));
   EndFirst();

@@ -76,7 +76,10 @@ class TwoHostPoints(TwoHostWorld):
         return bed.wait_for(f"{begun[0]} to end", ended, _SETTLE_SECONDS, self._logs)
 
     def _logs(self) -> str:
-        return "\n".join(self.agents[host].log()[-2500:] for host in "ab")
+        refused = [[finding["code"] + ": " + finding["message"] for finding in migration["verdict"]["blockers"]]
+                   for migration in self.agents[self.home].json("migrations", "list").get("migrations", [])[:1]
+                   if migration["state"] == "STATE_REFUSED"]
+        return f"{refused}\n" + "\n".join(self.agents[host].log()[-2500:] for host in "ab")
 
     def learn(self) -> list[str]:
         """The points of a migration that succeeds, in their order."""
@@ -124,7 +127,8 @@ class TwoHostPoints(TwoHostWorld):
             self.here, self.home = there, self.away
             self.stateful_moves += 1
         else:
-            self.assertIn(migration["state"], ("-", "STATE_FAILED"), migration)
+            # Refused: the other host could not be asked.
+            self.assertIn(migration["state"], ("-", "STATE_FAILED", "STATE_REFUSED"), migration)
         left.kill()
         self._assert_whole()
         return "destination" if moved else "source"
