@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import unittest
 
@@ -41,6 +42,22 @@ class FailureTest(World):
         self.from_vm.qmp.wait_event("MIGRATION", since=mark, timeout=60,
                                     where=lambda data: data["status"] == "pre-switchover")
         return name
+
+    def test_without_descriptors_it_refuses_and_recovers(self) -> None:
+        pid = self.vufd.pid
+        before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        # Enough for vufctl's connection, not for looking at two QEMUs and their back-ends.
+        few = len(os.listdir(f"/proc/{pid}/fd")) + 2
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (few, before[1]))
+        verdict = self.evaluate(self.to_vm)
+        self.assertEqual(verdict["decision"], "DECISION_REFUSE", verdict)
+        self.assertIn("Too many open files", str(verdict["blockers"]))
+        migration = self.migrate(self.to_vm)
+        self.assertIn(migration["state"], ("STATE_REFUSED", "STATE_FAILED"), migration)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+        self.assert_untouched(self.from_vm)
+        self.assert_allowed(self.evaluate(self.to_vm))
+        self.assert_moved(self.migrate(self.to_vm), self.from_vm, self.to_vm)
 
     def test_cancel_while_memory_is_copied(self) -> None:
         name = self.start_migration(self.to_vm, SLOWLY)
