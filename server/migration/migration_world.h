@@ -48,7 +48,7 @@ class WorldDiscovery : public FakeDiscovery {
 class MigrationWorld {
  public:
   MigrationWorld();
-  ~MigrationWorld();
+  virtual ~MigrationWorld();
 
   // Also another VM ("vms/other"), whose monitors are /run/c.qmp and /run/d.qmp.
   void AddOther();

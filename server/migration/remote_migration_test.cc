@@ -244,8 +244,8 @@ TEST_P(LostMessageTest, OnceOnly) {
   const auto& [message, fate] = GetParam();
   hosts_.Start();
   std::atomic<int> seen = 0;
-  hosts_.fate = [&, this, message = message, fate = fate](const std::string& name,
-                                                          const TwoHosts::Host&) {
+  hosts_.fate = [&, message = message, fate = fate](const std::string& name,
+                                                    const TwoHosts::Host&) {
     return name == message && ++seen == 1 ? fate : Fate::kDelivered;
   };
   const v1::Migration migration = hosts_.Migrate();

@@ -16,8 +16,8 @@ constexpr int64_t kApplicationId = 0x76756664;
 constexpr const char* kSteps[] = {
     // The check is a digest of table, key and value: SQLite finds damage to its own structure,
     // not a flipped bit within a value.
-    "CREATE TABLE records (kind INTEGER NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL,"
-    " digest INTEGER NOT NULL, PRIMARY KEY (kind, key)) WITHOUT ROWID, STRICT;",
+    ("CREATE TABLE records (kind INTEGER NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL,"
+     " digest INTEGER NOT NULL, PRIMARY KEY (kind, key)) WITHOUT ROWID, STRICT;"),
     // Policies and decisions are kept. The same tables, but a vufd that does not know policies must
     // not open them: it would allow what they forbid.
     "SELECT 1;",
