@@ -104,10 +104,10 @@ class DoorCredentials final : public grpc::ServerCredentials {
           grpc_ssl_server_credentials_create_options_using_config_fetcher(
               GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY, &Fetch, state));
     }
-    // NOLINTNEXTLINE(clang-analyzer-cplusplus.NewDeleteLeaks): the processor's last act deletes it.
+    // Its last act deletes the door.
     grpc_server_credentials_set_auth_metadata_processor(
         credentials_, {&Process, [](void* at) { delete static_cast<Door*>(at); }, state});
-  }
+  }  // NOLINT(clang-analyzer-cplusplus.NewDeleteLeaks)
   ~DoorCredentials() override { grpc_server_credentials_release(credentials_); }
 
   // The door is one already, and would be lost.
