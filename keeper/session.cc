@@ -1,5 +1,6 @@
 #include "keeper/session.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "keeper/log.h"
@@ -60,6 +61,13 @@ size_t Session::Watch(std::array<pollfd, kMaxPolled>& out) const {
 
 std::optional<std::chrono::microseconds> Session::Patience(Time now) const {
   if (replacement_.has_value()) return std::chrono::milliseconds(1);
+  const bool kept = std::any_of(kept_kicks_.begin(), kept_kicks_.end(),
+                                [](const Fd& kick) { return kick.valid(); });
+  // A front-end takes what is left of kicks soon after its stop, if at all.
+  if (kept) {
+    return std::clamp(std::chrono::duration_cast<std::chrono::microseconds>(now - kept_since_) / 16,
+                      std::chrono::microseconds(50), std::chrono::microseconds(5000));
+  }
   if (!stop_.has_value()) return std::nullopt;
   // Rings are looked at, for nobody tells when the last answer is in them.
   if (!stop_->asked) return std::chrono::microseconds(100);
@@ -67,9 +75,9 @@ std::optional<std::chrono::microseconds> Session::Patience(Time now) const {
       std::max(*stop_deadline_ - now, Clock::duration::zero()));
 }
 
-void Session::HearBackEnd() {
+void Session::HearBackEnd(Time now) {
   back_end_->OnReadable();
-  if (!back_end_->lost()) return;
+  if (!back_end_->lost()) return GoOnSettling(now);
   if (replacing() && replacement_->step == Replacement::Step::kDescribing) {
     return GiveUpReplacement("the fresh back-end is gone: " + back_end_->problem());
   }
@@ -78,7 +86,8 @@ void Session::HearBackEnd() {
 
 void Session::Dispatch(Time now) {
   retired_.reset();
-  HearBackEnd();
+  dispatched_at_ = now;
+  HearBackEnd(now);
   if (end_.has_value()) return;
   if (replacement_.has_value()) GoOnReplacing(now);
   if (stop_.has_value()) GoOnStopping(now);
@@ -88,7 +97,7 @@ void Session::Dispatch(Time now) {
   }
   // What was asked just now may be answered, or could not be sent. An answer that a stop waits for
   // is dealt with here: with it read, nothing else would end the next poll before the deadline.
-  HearBackEnd();
+  HearBackEnd(now);
   if (stop_.has_value()) GoOnStopping(now);
 }
 
@@ -162,7 +171,7 @@ void Session::Drop(FrontEnd& front_end, const std::string& why) {
   hand_over_.Gone(front_end.inode);
   if (stop_.has_value() && stop_->front_end == front_end.id) stop_.reset();
   if (Drives(front_end)) {
-    for (uint32_t ring = 0; ring < kMaxRings; ++ring) AskToStop(ring);
+    for (uint32_t ring = 0; ring < kMaxRings; ++ring) AskToStop(ring, kUnsettled);
     start_awaited_.reset();
     driver_ = 0;
     // The session waits for whoever brings the marker. The memory of the one that left is let go.

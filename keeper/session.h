@@ -77,7 +77,12 @@ class Session {
   uint64_t revision() const { return revision_; }
 
  private:
-  enum class RingState { kStopped, kStarting, kRunning, kStopping };
+  // How long a ring stays ready while it is stopped, for whoever was woken by a kick before: not at
+  // all when the last kick was taken, else as long as a busy host may keep a thread from running.
+  static constexpr std::chrono::milliseconds kSettled{0};
+  static constexpr std::chrono::milliseconds kUnsettled{50};
+  // kDisabling and kSettling lead to kStopping, the three together are a stop under way.
+  enum class RingState { kStopped, kStarting, kRunning, kDisabling, kSettling, kStopping };
   // A stop that a front-end waits for.
   struct Stop {
     uint32_t front_end = 0;
@@ -101,7 +106,7 @@ class Session {
 
   // session.cc: connections and messages.
   FrontEnd* Find(uint32_t id);
-  void HearBackEnd();
+  void HearBackEnd(Time now);
   void Read(FrontEnd& front_end, Time now);
   void Handle(FrontEnd& front_end, Message& message, Time now);
   bool HandleQuestion(FrontEnd& front_end, const Message& message);
@@ -150,7 +155,10 @@ class Session {
                                 uint32_t ring) const;
   bool Drained(const FrontEnd& front_end, uint32_t ring) const;
   void GoOnStopping(Time now);
-  void AskToStop(uint32_t ring);
+  // In two steps, `settle` apart.
+  void AskToStop(uint32_t ring, std::chrono::milliseconds settle);
+  void AskForBase(uint32_t ring);
+  void GoOnSettling(Time now);
   void Stopped(uint32_t ring, const Message* answer);
   void EndStop(FrontEnd& front_end, Time now);
   // What the back-end is told of a ring, with its addresses.
@@ -190,6 +198,13 @@ class Session {
   // Virtio features the session runs with, without LOG_ALL.
   uint64_t features_ = 0;
   std::array<RingState, kMaxRings> rings_ = {};
+  // Of rings that are kDisabling or kSettling: what is kept signalled, if anything, since and until
+  // when.
+  std::array<Fd, kMaxRings> kept_kicks_;
+  Time kept_since_;
+  std::array<Time, kMaxRings> settled_at_ = {};
+  // The `now` of the Dispatch that answers arrive in.
+  Time dispatched_at_;
   // Something in the present start was refused by the back-end.
   uint64_t start_error_ = 0;
   // The ring whose start the driver waits for.

@@ -26,7 +26,7 @@ std::string Session::MayReplace(const BackEnd& fresh) {
   if (driver == nullptr) return "there is no session to move";
   if (stop_.has_value()) return "rings are being stopped";
   for (const RingState state : rings_) {
-    if (state == RingState::kStarting || state == RingState::kStopping) {
+    if (state != RingState::kStopped && state != RingState::kRunning) {
       return "rings are being started or stopped";
     }
   }
@@ -51,7 +51,7 @@ Result Session::BeginReplacement(std::unique_ptr<BackEnd> fresh, Time now) {
   Log(Level::kInfo, "the back-end is being replaced");
   replacement_ =
       Replacement{std::move(fresh), Replacement::Step::kStopping, now, now + options_.drain_limit};
-  for (uint32_t ring = 0; ring < kMaxRings; ++ring) AskToStop(ring);
+  for (uint32_t ring = 0; ring < kMaxRings; ++ring) AskToStop(ring, kUnsettled);
   return Result::Ok();
 }
 

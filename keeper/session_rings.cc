@@ -24,6 +24,12 @@ void Signal(const Fd& fd) {
   if (write(fd.get(), &one, sizeof one) < 0) return;
 }
 
+// Signalled, and not taken by whoever waits for it.
+bool Pending(const Fd& fd) {
+  pollfd look = {fd.get(), POLLIN, 0};
+  return fd.valid() && poll(&look, 1, 0) == 1 && (look.revents & POLLIN) != 0;
+}
+
 std::string IndexText(const std::optional<uint16_t>& index) {
   return index.has_value() ? std::to_string(*index) : "unreadable";
 }
@@ -43,7 +49,10 @@ bool Session::AllStopped() const {
 }
 
 bool Session::AnyStopping() const {
-  return std::find(rings_.begin(), rings_.end(), RingState::kStopping) != rings_.end();
+  return std::any_of(rings_.begin(), rings_.end(), [](RingState state) {
+    return state == RingState::kDisabling || state == RingState::kSettling ||
+           state == RingState::kStopping;
+  });
 }
 
 bool Session::IsLive(const FrontEnd& front_end) const {
@@ -225,8 +234,7 @@ bool Session::Drained(const FrontEnd& front_end, uint32_t index) const {
 void Session::Disable(FrontEnd& front_end, uint32_t index, bool wants_base, Time now) {
   Ring& ring = front_end.rings[index];
   ring.enabled = false;
-  if (!Drives(front_end) || rings_[index] == RingState::kStopped ||
-      rings_[index] == RingState::kStopping) {
+  if (!Drives(front_end) || !IsServed(index)) {
     if (wants_base) return Answer(front_end, Message::Make(0, VringState{index, ring.base}));
     return Acknowledge(front_end, 0);
   }
@@ -240,7 +248,10 @@ void Session::GoOnStopping(Time now) {
   if (front_end == nullptr) return stop_.reset();
   const uint32_t index = stop_->ring;
   if (rings_[index] == RingState::kStopped) return EndStop(*front_end, now);
-  if (!stop_->asked && Drained(*front_end, index)) AskToStop(index);
+  // With its last kick taken it can be stopped at once, see AskToStop.
+  if (!stop_->asked && Drained(*front_end, index) && !Pending(front_end->rings[index].kick)) {
+    AskToStop(index, kSettled);
+  }
   if (now < *stop_deadline_) {
     if (!stop_->asked && now >= stop_->next_kick) {
       Signal(front_end->rings[index].kick);
@@ -255,7 +266,7 @@ void Session::GoOnStopping(Time now) {
                            "this stop cannot be saved (available " +
                            IndexText(Index(*front_end, &VringAddr::available, index)) + ", used " +
                            IndexText(Index(*front_end, &VringAddr::used, index)) + ")");
-  AskToStop(index);
+  AskToStop(index, kUnsettled);
   // What is used so far. The back-end's own answer takes its place when it comes.
   const std::optional<uint16_t> used = Index(*front_end, &VringAddr::used, index);
   Ring& ring = front_end->rings[index];
@@ -263,15 +274,41 @@ void Session::GoOnStopping(Time now) {
   EndStop(*front_end, now);
 }
 
-// Both at once: a ring that is disabled is not served again without a whole start.
-void Session::AskToStop(uint32_t index) {
+// virtiofsd's worker ends for good, silently, when it was woken by a kick that it then does not find
+// (QEMU takes those that are left when a stop is answered), or when the ring of a kick is no longer
+// ready. So a ring whose last kick was not taken has one all the time, and is disabled but ready,
+// until whoever was woken is through with it. One that is disabled is not served again without a
+// whole start.
+void Session::AskToStop(uint32_t index, std::chrono::milliseconds settle) {
   if (stop_.has_value() && stop_->ring == index) stop_->asked = true;
-  if (rings_[index] != RingState::kStarting && rings_[index] != RingState::kRunning) return;
-  rings_[index] = RingState::kStopping;
+  if (!IsServed(index)) return;
+  rings_[index] = RingState::kDisabling;
   if (FrontEnd* const driver = Find(driver_); driver != nullptr) {
-    driver->rings[index].base_at_stop = driver->rings[index].base;
+    Ring& ring = driver->rings[index];
+    ring.base_at_stop = ring.base;
+    if (settle != kSettled) {
+      kept_kicks_[index] = ring.kick.Duplicate();
+      kept_since_ = dispatched_at_;
+    }
   }
-  back_end_->Ask(Message::Make(kSetVringEnable, VringState{index, 0}), nullptr);
+  back_end_->Ask(Message::Make(kSetVringEnable, VringState{index, 0}),
+                 [this, index, settle](const Message* answer) {
+                   if (answer == nullptr) return;
+                   rings_[index] = RingState::kSettling;
+                   settled_at_[index] = dispatched_at_ + settle;
+                 });
+}
+
+void Session::GoOnSettling(Time now) {
+  for (uint32_t index = 0; index < kMaxRings; ++index) {
+    if (kept_kicks_[index].valid() && !Pending(kept_kicks_[index])) Signal(kept_kicks_[index]);
+    if (rings_[index] == RingState::kSettling && now >= settled_at_[index]) AskForBase(index);
+  }
+}
+
+void Session::AskForBase(uint32_t index) {
+  kept_kicks_[index].Close();
+  rings_[index] = RingState::kStopping;
   back_end_->Ask(Message::Make(kGetVringBase, VringState{index, 0}),
                  [this, index](const Message* answer) { Stopped(index, answer); });
 }

@@ -46,6 +46,8 @@ Fd EventFd() {
 
 uint64_t Signalled(const Fd& event) {
   uint64_t count = 0;
+  pollfd look = {event.get(), POLLIN, 0};
+  if (poll(&look, 1, 0) != 1) return 0;
   return read(event.get(), &count, sizeof count) == sizeof count ? count : 0;
 }
 

@@ -159,8 +159,10 @@ uint64_t FakeBackEnd::Transfer(Message& message) {
 // Takes what is available and answers it, unless it is held.
 bool FakeBackEnd::ServeRing(Ring& ring) {
   if (!ring.enabled) return false;
+  const uint64_t kicks = ring.held || !ring.kick.valid() ? 0 : Signalled(ring.kick);
+  ring.kicks_taken += kicks;
   const std::optional<uint16_t> available = ReadIndex(ring.address.available + 2);
-  if (!available.has_value() || *available == static_cast<uint16_t>(ring.base)) return false;
+  if (!available.has_value() || *available == static_cast<uint16_t>(ring.base)) return kicks > 0;
   if (ring.held) return false;
   ring.base = *available;
   WriteIndex(ring.address.used + 2, *available);

@@ -38,6 +38,8 @@ class FakeBackEnd {
     bool enabled = false;
     // A request that was taken and is not answered.
     bool held = false;
+    // Signals that were taken.
+    uint64_t kicks_taken = 0;
   };
   // A request as it came.
   struct Seen {

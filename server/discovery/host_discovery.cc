@@ -56,8 +56,14 @@ HostDiscovery::HostDiscovery(const HostDiscoveryOptions& options,
       inspector_(options.executable_names, options.run_limit),
       sockets_(std::move(sockets)),
       clock_(clock),
+      holders_(&procfs_,
+               [this](const std::string& executable) {
+                 return inspector_.Allows(executable) || IsKeeper(executable);
+               }),
+      kept_holders_(
+          &procfs_, [this](const std::string& executable) { return inspector_.Allows(executable); }),
       observer_(&procfs_, &inspector_, clock),
-      keeper_observer_(&procfs_, &observer_, keepers, clock) {}
+      keeper_observer_(&procfs_, &observer_, &kept_holders_, keepers, clock) {}
 
 Evidence<std::string> HostDiscovery::BootId() {
   const absl::Time now = clock_->Now();
@@ -139,7 +145,7 @@ void HostDiscovery::ObserveMemory(VmFacts& vm) const {
   }
 }
 
-absl::Status HostDiscovery::ObserveDevices(VmFacts& vm, Look look, absl::Time deadline) const {
+absl::Status HostDiscovery::ObserveDevices(VmFacts& vm, Look look, absl::Time deadline) {
   if (!vm.devices.known() || vm.devices.value->empty()) return absl::OkStatus();
   const int qemu_pid = vm.process.value->pid;
   const absl::Time now = clock_->Now();
@@ -166,7 +172,7 @@ absl::Status HostDiscovery::ObserveDevices(VmFacts& vm, Look look, absl::Time de
         Known(view.FrontEnds(socket->peer_inode), Source::kSockDiag, now, detail);
     device.back_end.socket = Known(*std::move(socket), Source::kSockDiag, now, detail);
   }
-  const absl::StatusOr<SocketHolders> holders = FindHolders(procfs_, wanted, deadline);
+  const absl::StatusOr<SocketHolders> holders = holders_.FindConnected(wanted, look, deadline);
   std::vector<BackEndFacts*> served;
   for (FsDeviceFacts& device : *vm.devices.value) {
     if (!device.back_end.socket.known()) continue;
@@ -233,8 +239,9 @@ void HostDiscovery::ObserveHolder(const absl::StatusOr<SocketHolders>& holders,
   }
   std::set<int> pids;
   for (const uint64_t inode : inodes) {
-    const auto it = holders->pids.find(inode);
-    if (it != holders->pids.end()) pids.insert(it->second.begin(), it->second.end());
+    const auto it = holders->of.find(inode);
+    if (it == holders->of.end()) continue;
+    for (const SocketHolder& holder : it->second) pids.insert(holder.pid);
   }
   if (pids.empty()) {
     ForgetProcess(
@@ -284,7 +291,7 @@ EndpointSighting HostDiscovery::ObserveEndpoint(const std::string& path, absl::T
 
 bool HostDiscovery::ObserveServer(const std::string& path, const FileSighting& file,
                                   const SocketView& view, absl::Time deadline,
-                                  EndpointSighting& sighting) const {
+                                  EndpointSighting& sighting) {
   const absl::Time now = clock_->Now();
   const std::vector<Mount> mounts = procfs_.OwnMounts().value_or(std::vector<Mount>());
   std::set<uint64_t> connected;
@@ -305,7 +312,7 @@ bool HostDiscovery::ObserveServer(const std::string& path, const FileSighting& f
   facts.socket =
       Known(SocketFacts{path, file.file, file.file, first}, Source::kSockDiag, now, detail);
   facts.front_ends = Known(front_ends, Source::kSockDiag, now, detail);
-  ObserveHolder(FindHolders(procfs_, served, deadline), served, Look::kWhoIsWho, deadline, facts);
+  ObserveHolder(holders_.Find(served, deadline), served, Look::kWhoIsWho, deadline, facts);
   keeper_observer_.Observe({&facts}, view, Look::kWhoIsWho, deadline);
   return true;
 }

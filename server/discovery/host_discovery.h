@@ -17,6 +17,7 @@
 #include "server/discovery/process_observer.h"
 #include "server/discovery/procfs.h"
 #include "server/discovery/sock_diag.h"
+#include "server/discovery/socket_holders.h"
 #include "server/discovery/socket_view.h"
 #include "server/keeper/keeper.h"
 
@@ -46,7 +47,7 @@ class HostDiscovery : public Discovery {
 
  private:
   absl::Status VerifyQemu(VmFacts& vm) const;
-  absl::Status ObserveDevices(VmFacts& vm, Look look, absl::Time deadline) const;
+  absl::Status ObserveDevices(VmFacts& vm, Look look, absl::Time deadline);
   // Fills `file` of the memory that is in files.
   void ObserveMemory(VmFacts& vm) const;
   // The path of the device's back-end, from its character device or QEMU's command line.
@@ -59,12 +60,15 @@ class HostDiscovery : public Discovery {
                      Look look, absl::Time deadline, BackEndFacts& facts) const;
   // False: nobody serves the socket `file` at `path`.
   bool ObserveServer(const std::string& path, const FileSighting& file, const SocketView& view,
-                     absl::Time deadline, EndpointSighting& sighting) const;
+                     absl::Time deadline, EndpointSighting& sighting);
 
   const Procfs procfs_;
   ExecutableInspector inspector_;
   const std::unique_ptr<SocketTable> sockets_;
   const Clock* const clock_;
+  HolderFinder holders_;
+  // Of connections of keepers to what is behind them.
+  HolderFinder kept_holders_;
   const ProcessObserver observer_;
   const KeeperObserver keeper_observer_;
 };

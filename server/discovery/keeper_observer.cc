@@ -132,10 +132,13 @@ void KeeperObserver::ObserveKept(const absl::StatusOr<uint64_t>& socket,
   };
   if (!socket.ok()) return hide(std::string(socket.status().message()));
   if (!holders.ok()) return hide(std::string(holders.status().message()));
-  const auto found = holders->pids.find(*socket);
-  std::vector<int> pids = found == holders->pids.end() ? std::vector<int>() : found->second;
-  // A keeper that made the pair itself may hold both ends.
-  pids.erase(std::remove(pids.begin(), pids.end(), facts.process.value->pid), pids.end());
+  std::vector<int> pids;
+  if (const auto found = holders->of.find(*socket); found != holders->of.end()) {
+    // A keeper that made the pair itself may hold both ends.
+    for (const SocketHolder& holder : found->second) {
+      if (holder.pid != facts.process.value->pid) pids.push_back(holder.pid);
+    }
+  }
   if (pids.empty()) {
     return hide(absl::StrCat("no process that vufd can see holds socket ", *socket, ", which the ",
                              "keeper is connected to"));
@@ -170,7 +173,7 @@ void KeeperObserver::Observe(const std::vector<BackEndFacts*>& back_ends, const 
     found.emplace_back(facts, socket);
   }
   if (found.empty()) return;
-  const absl::StatusOr<SocketHolders> holders = FindHolders(*procfs_, wanted, deadline);
+  const absl::StatusOr<SocketHolders> holders = holders_->FindConnected(wanted, look, deadline);
   for (const auto& [facts, socket] : found) ObserveKept(socket, holders, look, deadline, *facts);
 }
 

@@ -12,6 +12,7 @@
 #include "server/discovery/discovery.h"
 #include "server/discovery/process_observer.h"
 #include "server/discovery/procfs.h"
+#include "server/discovery/socket_holders.h"
 #include "server/discovery/socket_view.h"
 #include "server/keeper/keeper.h"
 #include "server/model/back_end.h"
@@ -24,9 +25,13 @@ absl::StatusOr<std::string> ControlSocketOption(const std::vector<std::string>& 
 class KeeperObserver {
  public:
   // A null `keepers`: no keeper can be asked.
-  KeeperObserver(const Procfs* procfs, const ProcessObserver* processes, KeeperPort* keepers,
-                 const Clock* clock)
-      : procfs_(procfs), processes_(processes), keepers_(keepers), clock_(clock) {}
+  KeeperObserver(const Procfs* procfs, const ProcessObserver* processes, HolderFinder* holders,
+                 KeeperPort* keepers, const Clock* clock)
+      : procfs_(procfs),
+        processes_(processes),
+        holders_(holders),
+        keepers_(keepers),
+        clock_(clock) {}
 
   // For those of `back_ends` whose process is known and is a keeper: `keeper`, `kept`, kind and
   // version; options and share are those of the back-end behind it. Others are left alone.
@@ -45,6 +50,7 @@ class KeeperObserver {
 
   const Procfs* const procfs_;
   const ProcessObserver* const processes_;
+  HolderFinder* const holders_;
   KeeperPort* const keepers_;
   const Clock* const clock_;
 };

@@ -100,15 +100,25 @@ absl::StatusOr<std::vector<Mount>> Procfs::OwnMounts() const {
   return ParseMountInfo(*text);
 }
 
-absl::StatusOr<std::vector<uint64_t>> Procfs::Sockets(int pid) const {
-  std::vector<uint64_t> inodes;
+absl::StatusOr<std::vector<OpenSocket>> Procfs::OpenSockets(int pid) const {
+  std::vector<OpenSocket> sockets;
   absl::Status listed = ForEachNumber(PathOf(pid, "fd"), [&](int directory, int fd) {
     // A descriptor that closes meanwhile is no longer one of the process's.
     const absl::StatusOr<std::string> target = ReadLinkAt(directory, absl::StrCat(fd));
     if (!target.ok()) return;
-    if (const std::optional<uint64_t> inode = ParseSocketLink(*target)) inodes.push_back(*inode);
+    if (const std::optional<uint64_t> inode = ParseSocketLink(*target)) {
+      sockets.push_back({fd, *inode});
+    }
   });
   if (!listed.ok()) return listed;
+  return sockets;
+}
+
+absl::StatusOr<std::vector<uint64_t>> Procfs::Sockets(int pid) const {
+  const absl::StatusOr<std::vector<OpenSocket>> sockets = OpenSockets(pid);
+  if (!sockets.ok()) return sockets.status();
+  std::vector<uint64_t> inodes;
+  for (const OpenSocket& socket : *sockets) inodes.push_back(socket.inode);
   return inodes;
 }
 

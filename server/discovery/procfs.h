@@ -56,6 +56,12 @@ struct Cgroup {
   std::string path;
 };
 
+// A descriptor that is a socket.
+struct OpenSocket {
+  int fd = -1;
+  uint64_t inode = 0;
+};
+
 struct ExeLink {
   std::string path;
   bool deleted = false;
@@ -103,7 +109,9 @@ class Procfs {
   absl::StatusOr<std::vector<FileId>> MappedFiles(int pid) const;
   // The mounts of vufd itself.
   absl::StatusOr<std::vector<Mount>> OwnMounts() const;
-  // Inodes of the sockets among the process's descriptors, in the order of the descriptors.
+  // The sockets among the process's descriptors, in their order.
+  absl::StatusOr<std::vector<OpenSocket>> OpenSockets(int pid) const;
+  // The inodes of the same.
   absl::StatusOr<std::vector<uint64_t>> Sockets(int pid) const;
   // The inode of the socket that is its descriptor `fd`. NOT_FOUND: that is no socket.
   absl::StatusOr<uint64_t> SocketAt(int pid, int fd) const;

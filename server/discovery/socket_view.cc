@@ -51,27 +51,4 @@ bool BoundTo(const UnixSocket& socket, const FileSighting& seen, const std::vect
   return false;
 }
 
-absl::StatusOr<SocketHolders> FindHolders(const Procfs& procfs, const std::set<uint64_t>& inodes,
-                                          absl::Time deadline) {
-  SocketHolders holders;
-  if (inodes.empty()) return holders;
-  const absl::StatusOr<std::vector<int>> pids = procfs.Pids();
-  if (!pids.ok()) return pids.status();
-  for (const int pid : *pids) {
-    if (absl::Now() >= deadline) {
-      return absl::DeadlineExceededError("no time left to search for the socket's owner");
-    }
-    const absl::StatusOr<std::vector<uint64_t>> sockets = procfs.Sockets(pid);
-    if (absl::IsPermissionDenied(sockets.status())) ++holders.unreadable;
-    if (!sockets.ok()) continue;
-    for (const uint64_t inode : *sockets) {
-      if (inodes.count(inode) == 0) continue;
-      std::vector<int>& found = holders.pids[inode];
-      // A process may hold it twice.
-      if (found.empty() || found.back() != pid) found.push_back(pid);
-    }
-  }
-  return holders;
-}
-
 }  // namespace vuf

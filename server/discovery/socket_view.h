@@ -41,17 +41,6 @@ class SocketView {
 // superblock and stat (btrfs).
 bool BoundTo(const UnixSocket& socket, const FileSighting& seen, const std::vector<Mount>& mounts);
 
-struct SocketHolders {
-  // Processes by the socket they hold.
-  std::map<uint64_t, std::vector<int>> pids;
-  // Processes whose descriptors vufd may not see.
-  int unreadable = 0;
-};
-
-// One pass over every process. DEADLINE_EXCEEDED: not finished, so nothing is known.
-absl::StatusOr<SocketHolders> FindHolders(const Procfs& procfs, const std::set<uint64_t>& inodes,
-                                          absl::Time deadline);
-
 }  // namespace vuf
 
 #endif  // VUFD_SERVER_DISCOVERY_SOCKET_VIEW_H_

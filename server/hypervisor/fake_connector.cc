@@ -18,6 +18,8 @@ const char* Name(FakeCall call) {
       return "QueryMigration";
     case FakeCall::kQueryRunState:
       return "QueryRunState";
+    case FakeCall::kQueryChardevs:
+      return "QueryChardevs";
     case FakeCall::kQuerySettings:
       return "QuerySettings";
     case FakeCall::kConfigure:

@@ -90,6 +90,23 @@ absl::StatusOr<std::string> FakeHypervisor::QueryRunState(absl::Time deadline) {
   return run_state;
 }
 
+absl::StatusOr<std::map<std::string, ChardevFacts>> FakeHypervisor::QueryChardevs(
+    absl::Time deadline) {
+  std::map<std::string, ChardevFacts> chardevs;
+  const absl::Time now = world_->Now();
+  const absl::Status status = Call(FakeCall::kQueryChardevs, deadline, [&](FakeVm& vm) {
+    const VmFacts facts = vm.Snapshot(now);
+    if (!facts.devices.known()) return absl::OkStatus();
+    for (const FsDeviceFacts& device : *facts.devices.value) {
+      if (!device.chardev_label.known() || !device.chardev.known()) continue;
+      chardevs.emplace(*device.chardev_label.value, *device.chardev.value);
+    }
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  return chardevs;
+}
+
 absl::StatusOr<MigrationSettings> FakeHypervisor::QuerySettings(absl::Time deadline) {
   MigrationSettings settings;
   const absl::Status status = Call(FakeCall::kQuerySettings, deadline, [&](FakeVm& vm) {

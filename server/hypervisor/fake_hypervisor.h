@@ -36,6 +36,7 @@ enum class FakeCall {
   kObserve,
   kQueryMigration,
   kQueryRunState,
+  kQueryChardevs,
   kQuerySettings,
   kConfigure,
   kPrepareIncoming,
@@ -120,6 +121,7 @@ class FakeHypervisor : public Hypervisor {
   absl::StatusOr<VmFacts> Observe(absl::Time deadline) override;
   absl::StatusOr<MigrationInfo> QueryMigration(absl::Time deadline) override;
   absl::StatusOr<std::string> QueryRunState(absl::Time deadline) override;
+  absl::StatusOr<std::map<std::string, ChardevFacts>> QueryChardevs(absl::Time deadline) override;
   absl::StatusOr<MigrationSettings> QuerySettings(absl::Time deadline) override;
   absl::StatusOr<MigrationSettings> Configure(const MigrationSettings& settings,
                                               absl::Time deadline) override;

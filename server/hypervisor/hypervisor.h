@@ -64,6 +64,9 @@ class Hypervisor {
   virtual absl::StatusOr<MigrationInfo> QueryMigration(absl::Time deadline) = 0;
   // Just query-status: the RunState.
   virtual absl::StatusOr<std::string> QueryRunState(absl::Time deadline) = 0;
+  // Just query-chardev, by label.
+  virtual absl::StatusOr<std::map<std::string, ChardevFacts>> QueryChardevs(
+      absl::Time deadline) = 0;
   // All there is to be set, as it is now; what this QEMU does not have is absent.
   virtual absl::StatusOr<MigrationSettings> QuerySettings(absl::Time deadline) = 0;
   // Sets `settings`, and returns what those same settings were before.

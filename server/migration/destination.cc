@@ -1,5 +1,6 @@
 #include "server/migration/destination.h"
 
+#include <map>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -30,23 +31,35 @@ absl::Status AwaitLoaded(Monitor& destination, const Clock& clock, absl::Time li
   }
 }
 
-absl::Status CheckStanding(Monitor& destination) {
-  absl::StatusOr<VmFacts> facts = destination.Observe();
-  if (!facts.ok()) return Explain("looking at the destination QEMU", facts.status());
-  if (facts->run_state.value != "paused") {
+absl::Status CheckStanding(Monitor& destination, const VmFacts& judged) {
+  const absl::StatusOr<std::string> run_state = destination.QueryRunState();
+  if (!run_state.ok()) {
+    return Explain("asking the destination QEMU for its run state", run_state.status());
+  }
+  if (*run_state != "paused") {
     return absl::FailedPreconditionError(absl::StrCat("the destination's run state is \"",
-                                                      facts->run_state.value.value_or("unknown"),
-                                                      "\" instead of \"paused\""));
+                                                      *run_state, "\" instead of \"paused\""));
   }
-  if (!facts->devices.known()) {
-    return absl::FailedPreconditionError("the destination's devices can not be listed any more");
+  const absl::StatusOr<std::map<std::string, ChardevFacts>> chardevs = destination.QueryChardevs();
+  if (!chardevs.ok()) {
+    return Explain("asking the destination QEMU for its connections", chardevs.status());
   }
-  for (const FsDeviceFacts& device : *facts->devices.value) {
-    if (device.chardev.known() && device.chardev.value->connected) continue;
+  if (!judged.devices.known()) {
+    return absl::FailedPreconditionError("the destination's devices are not known");
+  }
+  for (const FsDeviceFacts& device : *judged.devices.value) {
+    const auto found = chardevs->find(device.chardev_label.value.value_or(""));
+    if (found != chardevs->end() && found->second.connected) continue;
     return absl::FailedPreconditionError(
         absl::StrCat("the destination's device ", device.subject(), " has lost its back-end"));
   }
   return absl::OkStatus();
+}
+
+absl::Status CheckStanding(Monitor& destination) {
+  const absl::StatusOr<VmFacts> facts = destination.Observe();
+  if (!facts.ok()) return Explain("looking at the destination QEMU", facts.status());
+  return CheckStanding(destination, *facts);
 }
 
 absl::Status QuitDestination(Monitor& destination) {

@@ -16,7 +16,10 @@ namespace vuf {
 // at `limit`. `check_stop` is asked all the time; an error of it ends the wait.
 absl::Status AwaitLoaded(Monitor& destination, const Clock& clock, absl::Time limit,
                          const std::function<absl::Status()>& check_stop);
-// OK when it holds the guest, paused, with every back-end connected.
+// OK when it holds the guest, paused, with the back-end of every device in `judged` connected. Two
+// commands and no whole look: the guest stands still meanwhile.
+absl::Status CheckStanding(Monitor& destination, const VmFacts& judged);
+// The same of every device that it has now.
 absl::Status CheckStanding(Monitor& destination);
 
 // Tells it to quit. OK: its QEMU is gone for certain, or has acknowledged that it goes.

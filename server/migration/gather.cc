@@ -13,6 +13,9 @@
 namespace vuf {
 namespace {
 
+// So recent that QEMU need not be asked again for what it cannot change meanwhile.
+constexpr absl::Duration kJudgedJustNow = absl::Seconds(2);
+
 VmFacts NotAsked(const std::string& qmp_socket, absl::string_view why) {
   VmFacts facts;
   facts.qmp_socket = qmp_socket;
@@ -157,17 +160,32 @@ Gathered Gatherer::Gather(const GatherRequest& request, absl::Time deadline) {
   return gathered;
 }
 
-Facts Gatherer::GatherAgain(const GatherRequest& request, Hypervisor& source,
+VmFacts Gatherer::LookAgain(const VmFacts& before, absl::Time judged_at, Hypervisor& hypervisor,
+                            absl::Time deadline) {
+  if (clock_->Now() - judged_at > kJudgedJustNow) {
+    return ObserveAgain(before.qmp_socket, hypervisor, Look::kWhoIsWho, deadline);
+  }
+  absl::StatusOr<std::string> run_state = hypervisor.QueryRunState(Limit(deadline));
+  if (!run_state.ok()) return NotAsked(before.qmp_socket, run_state.status().message());
+  const absl::StatusOr<MigrationInfo> migration = hypervisor.QueryMigration(Limit(deadline));
+  if (!migration.ok()) return NotAsked(before.qmp_socket, migration.status().message());
+  VmFacts facts = before;
+  facts.run_state = Known(*std::move(run_state), Source::kQmp, clock_->Now());
+  facts.migration_status = Known(migration->status, Source::kQmp, clock_->Now());
+  AddBackEnds(facts, Look::kWhoIsWho, Limit(deadline));
+  return facts;
+}
+
+Facts Gatherer::GatherAgain(const GatherRequest& request, const Facts& judged, Hypervisor& source,
                             Hypervisor* destination, absl::Time deadline) {
   Facts facts;
   std::future<VmFacts> other;
   if (destination != nullptr) {
     other = std::async(std::launch::async, [&] {
-      return ObserveAgain(request.destination_socket.value_or(""), *destination, Look::kWhoIsWho,
-                          deadline);
+      return LookAgain(*judged.destination, judged.now, *destination, deadline);
     });
   }
-  facts.source = ObserveAgain(request.source_socket, source, Look::kWhoIsWho, deadline);
+  facts.source = LookAgain(judged.source, judged.now, source, deadline);
   std::vector<const VmFacts*> vms = {&facts.source};
   if (other.valid()) vms.push_back(&facts.destination.emplace(other.get()));
   const std::set<std::string> used = SocketsOf(vms);

@@ -24,6 +24,10 @@ class GatherTest : public ::testing::Test {
     request_.request.allow_stateful = true;
     request_.request.has_destination = true;
   }
+  Facts GatherAgain(const Gathered& first) {
+    return world_.gatherer->GatherAgain(request_, first.facts, *first.source,
+                                        first.destination.get(), absl::Now() + absl::Seconds(5));
+  }
   Gathered Gather() { return world_.gatherer->Gather(request_, absl::Now() + absl::Seconds(5)); }
 
   MigrationWorld world_;
@@ -100,8 +104,7 @@ TEST_F(GatherTest, ARunningMigrationHasTheMonitorsToItself) {
 TEST_F(GatherTest, LooksAgainThroughTheSameConnections) {
   Gathered gathered = Gather();
   world_.host.SetBackEnd(kSourceFs, TestBackEnd(kSourceFs, 300));
-  const Facts again = world_.gatherer->GatherAgain(
-      request_, *gathered.source, gathered.destination.get(), absl::Now() + absl::Seconds(5));
+  const Facts again = GatherAgain(gathered);
   EXPECT_EQ(again.source.devices.value->front().back_end.process.value->pid, 300);
   EXPECT_EQ(world_.qemu.CallCount(kSource, FakeCall::kConnect), 1);
 }
@@ -113,8 +116,7 @@ TEST_F(GatherTest, TheSecondLookCountsNoFiles) {
   world_.host.SetBackEnd(kSourceFs, back_end);
   Gathered gathered = Gather();
   EXPECT_TRUE(gathered.facts.source.devices.value->front().back_end.descriptors.known());
-  const Facts again = world_.gatherer->GatherAgain(
-      request_, *gathered.source, gathered.destination.get(), absl::Now() + absl::Seconds(5));
+  const Facts again = GatherAgain(gathered);
   EXPECT_FALSE(again.source.devices.value->front().back_end.descriptors.known());
   EXPECT_TRUE(again.source.devices.value->front().back_end.process.known());
 }
@@ -131,11 +133,30 @@ TEST_F(GatherTest, TheSecondLookCopiesTheEndpointsOfTheseDevicesOnly) {
   }
   Gathered gathered = Gather();
   EXPECT_THAT(gathered.facts.endpoints, SizeIs(3));
-  const Facts again = world_.gatherer->GatherAgain(
-      request_, *gathered.source, gathered.destination.get(), absl::Now() + absl::Seconds(5));
+  const Facts again = GatherAgain(gathered);
   ASSERT_THAT(again.endpoints, SizeIs(2));
   EXPECT_EQ(again.endpoints[0].name, "endpoints/a");
   EXPECT_EQ(again.endpoints[1].name, "endpoints/b");
+}
+
+// The guest is stopped then, and a whole look costs many answers of QEMU.
+TEST_F(GatherTest, ShortlyAfterTheVerdictQemuIsAskedForWhatChangesOnly) {
+  const Gathered gathered = Gather();
+  world_.qemu.StopByOther(kSource);
+  const Facts again = GatherAgain(gathered);
+  EXPECT_EQ(world_.qemu.CallCount(kSource, FakeCall::kObserve), 1);
+  EXPECT_EQ(again.source.run_state.value, "paused");
+  EXPECT_EQ(again.source.devices.value->front().tag.value, "share");
+  world_.qemu.Die(kDestination);
+  EXPECT_THAT(GatherAgain(gathered).destination->monitor.detail, HasSubstr("is gone"));
+}
+
+TEST_F(GatherTest, LaterQemuIsAskedForEverything) {
+  Gathered gathered = Gather();
+  gathered.facts.now -= absl::Seconds(3);
+  GatherAgain(gathered);
+  EXPECT_EQ(world_.qemu.CallCount(kSource, FakeCall::kObserve), 2);
+  EXPECT_EQ(world_.qemu.CallCount(kDestination, FakeCall::kObserve), 2);
 }
 
 TEST_F(GatherTest, OneVmWithItsBackEnds) {

@@ -13,8 +13,10 @@ constexpr absl::Duration kRegistryTimeout = absl::Seconds(10);
 
 }  // namespace
 
-absl::Status StartDestination(Monitor& destination, const Clock& clock, absl::Time limit) {
+absl::Status StartDestination(Monitor& destination, const Clock& clock, absl::Time limit,
+                              bool seen_paused) {
   absl::Status last;
+  if (seen_paused) last = destination.Do(Hypervisor::Act::kCont);
   while (true) {
     // Never a blind `cont`: it is repeated after an answer that was lost.
     absl::StatusOr<Monitor::Standing> standing = destination.WhereItStands(limit);

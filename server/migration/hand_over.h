@@ -21,7 +21,9 @@ inline constexpr char kStaysPaused[] =
 
 // `cont` until the destination was seen running, across lost connections; only with a durable
 // commit. A run state that only the guest or another client can have caused ends it with an error.
-absl::Status StartDestination(Monitor& destination, const Clock& clock, absl::Time limit);
+// `seen_paused`: just now, so that the first `cont` goes out without another question.
+absl::Status StartDestination(Monitor& destination, const Clock& clock, absl::Time limit,
+                              bool seen_paused = false);
 // The message for when StartDestination failed.
 std::string NotStarted(const std::string& destination_socket, const absl::Status& why);
 

@@ -66,7 +66,8 @@ absl::Status Incoming::Recheck(const std::string& name, const std::string& calle
     return absl::AbortedError("the destination's monitor was lost");
   }
   Facts now = *decided;
-  now.destination = parts_.gatherer->LookAgain(*decided->destination, *hypervisor, deadline);
+  now.destination =
+      parts_.gatherer->LookAgain(*decided->destination, decided->now, *hypervisor, deadline);
   now.now = parts_.clock->Now();
   const std::vector<std::string> changes = ChangesSince(*decided, now);
   if (changes.empty()) return absl::OkStatus();

@@ -20,6 +20,7 @@ void AddMovingDevice(VmFacts& vm, const std::string& fs_socket) {
   device.qom_path = "/machine/peripheral/fs1";
   device.id = "fs1";
   device.tag.value = "share1";
+  device.chardev_label.value = "char1";
   device.chardev.value = ChardevFacts{absl::StrCat("unix:", fs_socket), fs_socket, true};
   vm.devices.value->push_back(device);
 }

@@ -54,6 +54,7 @@ VmFacts TestVm(const std::string& qmp_socket, const std::string& fs_socket, int 
   device.qom_path = "/machine/peripheral/fs0";
   device.id = "fs0";
   device.tag = Qmp(std::string("share"));
+  device.chardev_label = Qmp(std::string("char0"));
   device.chardev = Qmp(ChardevFacts{absl::StrCat("unix:", fs_socket), fs_socket, true});
   vm.devices = Qmp(std::vector<FsDeviceFacts>{device});
   return vm;

@@ -132,7 +132,7 @@ TEST_F(MigratorTest, CancelWhileMemoryIsCopied) {
 }
 
 TEST_F(MigratorTest, CancelAtPreSwitchover) {
-  world_.qemu.Before(kSource, FakeCall::kObserve, [&] {
+  world_.qemu.Before(kSource, FakeCall::kQueryMigration, [&] {
     if (world_.qemu.RunState(kSource) != "finish-migrate") return;
     EXPECT_TRUE(world_.migrator->Cancel(world_.migrator->List().front().name()).ok());
   });
@@ -234,7 +234,7 @@ TEST_F(MigratorTest, LookingAgainHasALimitOfItsOwn) {
   world_.Stop();
   world_.options.switchover_timeout = absl::Milliseconds(1);
   world_.Start();
-  world_.qemu.Before(kSource, FakeCall::kObserve, [this] {
+  world_.qemu.Before(kSource, FakeCall::kQueryMigration, [this] {
     if (world_.qemu.RunState(kSource) == "finish-migrate") absl::SleepFor(absl::Milliseconds(2));
   });
   const v1::Migration migration = world_.Migrate();

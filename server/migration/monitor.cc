@@ -28,6 +28,11 @@ absl::StatusOr<std::string> Monitor::QueryRunState(absl::Duration patience) {
   return hypervisor_->QueryRunState(clock_->Now() + std::max(patience, timeout_));
 }
 
+absl::StatusOr<std::map<std::string, ChardevFacts>> Monitor::QueryChardevs() {
+  if (hypervisor_ == nullptr) return NotConnected();
+  return hypervisor_->QueryChardevs(Deadline());
+}
+
 absl::StatusOr<MigrationSettings> Monitor::QuerySettings() {
   if (hypervisor_ == nullptr) return NotConnected();
   return hypervisor_->QuerySettings(Deadline());

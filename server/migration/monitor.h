@@ -4,6 +4,7 @@
 #define VUFD_SERVER_MIGRATION_MONITOR_H_
 
 #include <algorithm>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -46,6 +47,7 @@ class Monitor {
   absl::StatusOr<MigrationInfo> QueryMigration(absl::Duration patience);
   absl::StatusOr<std::string> QueryRunState() { return QueryRunState(timeout_); }
   absl::StatusOr<std::string> QueryRunState(absl::Duration patience);
+  absl::StatusOr<std::map<std::string, ChardevFacts>> QueryChardevs();
   absl::StatusOr<MigrationSettings> QuerySettings();
   absl::StatusOr<MigrationSettings> Configure(const MigrationSettings& settings);
   absl::Status PrepareIncoming(int stream_fd);

@@ -246,7 +246,7 @@ absl::Status Run::SwitchOver() {
   if (remote_ != nullptr) {
     there = std::async(std::launch::async, [this] { return RecheckThere(); });
   }
-  Facts now = parts_.gatherer->GatherAgain(gather_, *source_.hypervisor(),
+  Facts now = parts_.gatherer->GatherAgain(gather_, decided_, *source_.hypervisor(),
                                            destination_.hypervisor(), limit);
   if (remote_ != nullptr) {
     now.destination = decided_.destination;
@@ -293,7 +293,7 @@ absl::Status Run::ConfirmDestination() {
   const absl::Status loaded =
       AwaitLoaded(destination_, *parts_.clock, parts_.clock->Now() + parts_.settle_timeout,
                   [this] { return CheckStop(); });
-  return loaded.ok() ? CheckStanding(destination_) : loaded;
+  return loaded.ok() ? CheckStanding(destination_, *decided_.destination) : loaded;
 }
 
 }  // namespace vuf

@@ -59,7 +59,8 @@ void Run::HandOver() {
   }
   const absl::Time limit = parts_.clock->Now() + parts_.settle_timeout;
   if (guest_was_running()) {
-    const absl::Status started = StartDestination(destination_, *parts_.clock, limit);
+    const absl::Status started =
+        StartDestination(destination_, *parts_.clock, limit, /*seen_paused=*/true);
     if (!started.ok()) {
       return parts_.ledger->End(name(), v1::Migration::STATE_FAILED,
                                 NotStarted(destination_.socket(), started));

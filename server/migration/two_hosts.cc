@@ -68,6 +68,10 @@ class GuardedHypervisor : public Hypervisor {
     if (!power_->on()) return Gone();
     return inner_->QueryRunState(Real(deadline));
   }
+  absl::StatusOr<std::map<std::string, ChardevFacts>> QueryChardevs(absl::Time deadline) override {
+    if (!power_->on()) return Gone();
+    return inner_->QueryChardevs(Real(deadline));
+  }
   absl::StatusOr<MigrationSettings> QuerySettings(absl::Time deadline) override {
     if (!power_->on()) return Gone();
     return inner_->QuerySettings(Real(deadline));

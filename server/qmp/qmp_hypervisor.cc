@@ -36,6 +36,13 @@ absl::StatusOr<std::string> QmpHypervisor::QueryRunState(absl::Time deadline) {
   return ParseMember(*value, "status");
 }
 
+absl::StatusOr<std::map<std::string, ChardevFacts>> QmpHypervisor::QueryChardevs(
+    absl::Time deadline) {
+  const absl::StatusOr<Json> value = Run({"query-chardev"}, deadline);
+  if (!value.ok()) return value.status();
+  return ParseChardevs(*value);
+}
+
 absl::StatusOr<MonitorEvent> QmpHypervisor::Await(absl::Time deadline) {
   absl::StatusOr<std::optional<QmpEvent>> event = connection_->AwaitEvent(deadline);
   if (!event.ok()) return event.status();

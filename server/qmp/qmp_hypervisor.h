@@ -24,6 +24,7 @@ class QmpHypervisor : public Hypervisor {
   absl::StatusOr<VmFacts> Observe(absl::Time deadline) override;
   absl::StatusOr<MigrationInfo> QueryMigration(absl::Time deadline) override;
   absl::StatusOr<std::string> QueryRunState(absl::Time deadline) override;
+  absl::StatusOr<std::map<std::string, ChardevFacts>> QueryChardevs(absl::Time deadline) override;
   absl::StatusOr<MigrationSettings> QuerySettings(absl::Time deadline) override;
   absl::StatusOr<MigrationSettings> Configure(const MigrationSettings& settings,
                                               absl::Time deadline) override;

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import pathlib
+import signal
+import time
 import unittest
 
 import bed
 from keeper_fault_world import SLOWLY, STATELESS, KeeperFaultWorld
+from world import BareWorld
 
 
 class DestinationDiesTest(KeeperFaultWorld):
@@ -155,6 +160,35 @@ class BackEndTest(KeeperFaultWorld):
         self.assertEqual(self.running(), [self.from_vm])
         self.assertEqual(self.door.wait(), 3)
         self.assert_chain_intact()
+
+
+class FrozenBackEndTest(BareWorld):
+    """A back-end that is stopped at any moment while its rings are stopped and started."""
+
+    def test_its_worker_lives(self) -> None:
+        door = self.keeper(options=("--drain-limit-ms", "20"))
+        vm = self.vm("guest", [door], period_us=200)
+        vm.wait_n(20)
+        pids = [door.back_end.pid, *bed.arena.children(door.back_end.pid)]
+        threads = self._threads(pids)
+        self.assertIn("vring_worker", threads)
+        for _ in range(100):
+            for pid in pids:
+                os.kill(pid, signal.SIGSTOP)
+            # Long enough for the guest to have kicked: then QEMU finds that kick when it stops.
+            time.sleep(0.02)
+            vm.qmp.cmd("stop")
+            vm.qmp.cmd("cont")
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
+            vm.progress(1)
+            self.assertEqual(self._threads(pids), threads)
+        vm.assert_healthy()
+
+    @staticmethod
+    def _threads(pids: list[int]) -> list[str]:
+        names = [name for pid in pids for name in pathlib.Path(f"/proc/{pid}/task").glob("*/comm")]
+        return sorted(name.read_text().strip() for name in names)
 
 
 if __name__ == "__main__":

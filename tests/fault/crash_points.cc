@@ -31,6 +31,10 @@ class CrashingHypervisor : public Hypervisor {
     const auto span = Look("query-status at");
     return hypervisor_->QueryRunState(deadline);
   }
+  absl::StatusOr<std::map<std::string, ChardevFacts>> QueryChardevs(absl::Time deadline) override {
+    const auto span = Look("query-chardev at");
+    return hypervisor_->QueryChardevs(deadline);
+  }
   absl::StatusOr<MonitorEvent> Await(absl::Time deadline) override {
     const auto span = Look("an event of");
     return hypervisor_->Await(deadline);

@@ -16,8 +16,9 @@ class VufctlError(Exception):
     """vufctl ended with a status the caller did not allow."""
 
     def __init__(self, done: subprocess.CompletedProcess[str]) -> None:
-        super().__init__(f"{' '.join(done.args)}: status {done.returncode}: "
-                         f"{done.stderr.strip() or done.stdout.strip()}")
+        # What it printed has the blockers; what it reported has the error.
+        super().__init__(f"{' '.join(done.args)}: status {done.returncode}: {done.stderr.strip()}\n"
+                         f"{done.stdout.strip()[-4000:]}")
         self.status = done.returncode
         self.stdout = done.stdout
         self.stderr = done.stderr

@@ -1,0 +1,72 @@
+// Who holds a socket: the kernel tells only from the other side, by the descriptors of each process.
+#ifndef VUFD_SERVER_DISCOVERY_SOCKET_HOLDERS_H_
+#define VUFD_SERVER_DISCOVERY_SOCKET_HOLDERS_H_
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "server/base/mutex.h"
+#include "server/discovery/discovery.h"
+#include "server/discovery/procfs.h"
+
+namespace vuf {
+
+// A process, and the descriptor by which it holds the socket.
+struct SocketHolder {
+  int pid = 0;
+  int fd = -1;
+};
+
+struct SocketHolders {
+  // By the socket's inode.
+  std::map<uint64_t, std::vector<SocketHolder>> of;
+  // Processes whose descriptors vufd may not see.
+  int unreadable = 0;
+};
+
+// Thread-safe.
+class HolderFinder {
+ public:
+  // `is_server` tells by the path of its executable whether a process is one that serves sockets:
+  // where such a one holds a socket, nobody else is of interest, and nobody else is looked at.
+  HolderFinder(const Procfs* procfs, std::function<bool(const std::string&)> is_server)
+      : procfs_(procfs), is_server_(std::move(is_server)) {}
+
+  // DEADLINE_EXCEEDED: not finished, so nothing is known.
+  absl::StatusOr<SocketHolders> Find(const std::set<uint64_t>& inodes, absl::Time deadline);
+  // The same for connections, which stay with who accepted them. Look::kWhoIsWho asks first whether
+  // those that held them when they were searched for still do, by the same descriptor, and searches
+  // only if not.
+  absl::StatusOr<SocketHolders> FindConnected(const std::set<uint64_t>& inodes, Look look,
+                                              absl::Time deadline);
+
+ private:
+  // Pinned: a pid may be another process's later.
+  struct Known {
+    SocketHolder holder;
+    uint64_t start_ticks = 0;
+  };
+
+  std::optional<SocketHolders> StillHeld(const std::set<uint64_t>& inodes) ABSL_LOCKS_EXCLUDED(mu_);
+  void Remember(const SocketHolders& holders) ABSL_LOCKS_EXCLUDED(mu_);
+
+  const Procfs* const procfs_;
+  const std::function<bool(const std::string&)> is_server_;
+  Mutex mu_;
+  std::map<uint64_t, std::vector<Known>> known_ ABSL_GUARDED_BY(mu_);
+  // The keys of `known_`, oldest first.
+  std::deque<uint64_t> order_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace vuf
+
+#endif  // VUFD_SERVER_DISCOVERY_SOCKET_HOLDERS_H_
