@@ -274,11 +274,11 @@ void Session::GoOnStopping(Time now) {
   EndStop(*front_end, now);
 }
 
-// virtiofsd's worker ends for good, silently, when it was woken by a kick that it then does not find
-// (QEMU takes those that are left when a stop is answered), or when the ring of a kick is no longer
-// ready. So a ring whose last kick was not taken has one all the time, and is disabled but ready,
-// until whoever was woken is through with it. One that is disabled is not served again without a
-// whole start.
+// virtiofsd's worker ends for good, silently, when it was woken by a kick that it then does not
+// find (QEMU takes those that are left when a stop is answered), or when the ring of a kick is no
+// longer ready. So a ring whose last kick was not taken has one all the time, and is disabled but
+// ready, until whoever was woken is through with it. One that is disabled is not served again
+// without a whole start.
 void Session::AskToStop(uint32_t index, std::chrono::milliseconds settle) {
   if (stop_.has_value() && stop_->ring == index) stop_->asked = true;
   if (!IsServed(index)) return;

@@ -9,6 +9,7 @@
 #include "server/base/log.h"
 #include "server/decision/shadow.h"
 #include "server/profile/profile.h"
+#include "server/store/measured_store.h"
 #include "server/store/sqlite_store.h"
 #include "server/version.h"
 #include "vuf/v1/migration.pb.h"
@@ -48,6 +49,10 @@ absl::Status Agent::OpenState(const Config& config, const Between& between) {
   if (!store.ok()) return store.status();
   store_ = *std::move(store);
   if (between.store) store_ = between.store(std::move(store_));
+  store_ = std::make_unique<MeasuredStore>(
+      std::move(store_), [this](absl::Duration took, const absl::Status& outcome) {
+        metrics_.StoreWritten(took, outcome.ok());
+      });
   if (between.hypervisors) between_hypervisors_ = between.hypervisors(&qmp_);
   if (between.keepers) between_keepers_ = between.keepers(&keepers_);
   absl::StatusOr<std::unique_ptr<Registry>> registry =
@@ -128,6 +133,7 @@ absl::Status Agent::StartHttp(const std::string& address) {
         [this] {
           const std::shared_ptr<const Registry::Snapshot> now = registry_->snapshot();
           metrics_.SetRegistered(now->vms.size(), now->endpoints.size());
+          metrics_.SetReady(serving_ && migrator_->Settled());
           return HttpAnswer{200, metrics_.Text()};
         }},
        {"/healthz", [this] {

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "absl/algorithm/container.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "server/discovery/qemu_command_line.h"
@@ -37,6 +38,12 @@ FileId BoundFile(const UnixSocket& socket, const FileSighting& seen,
   return BoundTo(socket, seen, mounts) ? seen.file : socket.file.value_or(FileId{});
 }
 
+// Monitors are endpoints too when it is asked who serves them.
+bool IsQemu(absl::string_view executable) {
+  const absl::string_view name = executable.substr(executable.rfind('/') + 1);
+  return absl::StartsWith(name, "qemu-system-") || name == "qemu-kvm";
+}
+
 // Its leader has ended; other threads may go on.
 bool HasNoThreads(int pid) {
   const int fd = static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
@@ -58,10 +65,11 @@ HostDiscovery::HostDiscovery(const HostDiscoveryOptions& options,
       clock_(clock),
       holders_(&procfs_,
                [this](const std::string& executable) {
-                 return inspector_.Allows(executable) || IsKeeper(executable);
+                 return inspector_.Allows(executable) || IsKeeper(executable) || IsQemu(executable);
                }),
       kept_holders_(
-          &procfs_, [this](const std::string& executable) { return inspector_.Allows(executable); }),
+          &procfs_,
+          [this](const std::string& executable) { return inspector_.Allows(executable); }),
       observer_(&procfs_, &inspector_, clock),
       keeper_observer_(&procfs_, &observer_, &kept_holders_, keepers, clock) {}
 

@@ -1,4 +1,5 @@
-// Who holds a socket: the kernel tells only from the other side, by the descriptors of each process.
+// Who holds a socket: the kernel tells only from the other side, by the descriptors of each
+// process.
 #ifndef VUFD_SERVER_DISCOVERY_SOCKET_HOLDERS_H_
 #define VUFD_SERVER_DISCOVERY_SOCKET_HOLDERS_H_
 

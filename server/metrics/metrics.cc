@@ -1,9 +1,6 @@
 #include "server/metrics/metrics.h"
 
-#include "absl/strings/ascii.h"
-#include "absl/strings/strip.h"
 #include "prometheus/text_serializer.h"
-#include "server/base/migration_state.h"
 
 namespace vuf {
 namespace {
@@ -24,19 +21,6 @@ const Buckets& RpcBuckets() {
 prometheus::Gauge& OneGauge(prometheus::Registry& registry, const std::string& name,
                             const std::string& help) {
   return BuildGauge().Name(name).Help(help).Register(registry).Add({});
-}
-
-prometheus::Histogram& OneHistogram(prometheus::Registry& registry, const std::string& name,
-                                    const std::string& help, const Buckets& buckets) {
-  return BuildHistogram().Name(name).Help(help).Register(registry).Add({}, buckets);
-}
-
-std::string OutcomeLabel(v1::Migration::State state) {
-  return absl::AsciiStrToLower(absl::StripPrefix(v1::Migration::State_Name(state), "STATE_"));
-}
-
-double Seconds(const google::protobuf::Duration& duration) {
-  return static_cast<double>(duration.seconds()) + duration.nanos() / 1e9;
 }
 
 }  // namespace
@@ -63,21 +47,7 @@ Metrics::Metrics(const std::string& version, absl::Time start)
                     .Name("vufd_blockers_total")
                     .Help("Blockers in verdicts, by code; docs/reasons.md explains each.")
                     .Register(registry_)),
-      migrations_(BuildCounter()
-                      .Name("vufd_migrations_total")
-                      .Help("Migrations that have ended, by outcome.")
-                      .Register(registry_)),
-      migrations_running_(OneGauge(registry_, "vufd_migrations_running",
-                                   "Migrations that have begun and not ended.")),
-      migrations_queued_(
-          OneGauge(registry_, "vufd_migrations_queued", "Migrations that wait until others end.")),
-      migration_downtime_(OneHistogram(
-          registry_, "vufd_migration_downtime_seconds",
-          "How long guests were stopped by successful migrations, as QEMU measured it.",
-          {0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5, 10, 30})),
-      migration_total_(OneHistogram(registry_, "vufd_migration_total_seconds",
-                                    "Total time of successful migrations, as QEMU measured it.",
-                                    {0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600})),
+      migrations_(registry_),
       registered_vms_(OneGauge(registry_, "vufd_registered_vms", "VMs in the registry.")),
       registered_endpoints_(
           OneGauge(registry_, "vufd_registered_endpoints", "Endpoints in the registry.")),
@@ -113,7 +83,20 @@ Metrics::Metrics(const std::string& version, absl::Time start)
                              .Name("vufd_audit_write_failures_total")
                              .Help("Records that could not be written to the audit log.")
                              .Register(registry_)
-                             .Add({})) {
+                             .Add({})),
+      store_write_duration_(
+          BuildHistogram()
+              .Name("vufd_store_write_duration_seconds")
+              .Help("How long a change took to be durable; an fsync is most of it.")
+              .Register(registry_)
+              .Add({}, Buckets{0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2})),
+      store_write_failures_(BuildCounter()
+                                .Name("vufd_store_write_failures_total")
+                                .Help("Changes that could not be made durable.")
+                                .Register(registry_)
+                                .Add({})),
+      ready_(OneGauge(registry_, "vufd_ready",
+                      "1 when everything that was under way at the start is settled, else 0.")) {
   BuildGauge()
       .Name("vufd_build_info")
       .Help("Always 1; the label says which vufd this is.")
@@ -131,11 +114,6 @@ Metrics::Metrics(const std::string& version, absl::Time start)
   for (const char* const what : {"tls", "roles"}) reloads_refused_.Add({{"what", what}});
   for (const char* const reason : {"no_identity", "limit", "role"}) {
     calls_refused_.Add({{"reason", reason}});
-  }
-  for (const auto state :
-       {v1::Migration::STATE_SUCCEEDED, v1::Migration::STATE_REFUSED, v1::Migration::STATE_FAILED,
-        v1::Migration::STATE_CANCELLED, v1::Migration::STATE_INTERRUPTED}) {
-    migrations_.Add({{"outcome", OutcomeLabel(state)}});
   }
 }
 
@@ -160,6 +138,13 @@ void Metrics::SetCertificateEnd(absl::Time at) {
 void Metrics::CallRefused(const std::string& reason) {
   calls_refused_.Add({{"reason", reason}}).Increment();
 }
+
+void Metrics::StoreWritten(absl::Duration took, bool ok) {
+  store_write_duration_.Observe(absl::ToDoubleSeconds(took));
+  if (!ok) store_write_failures_.Increment();
+}
+
+void Metrics::SetReady(bool ready) { ready_.Set(ready ? 1 : 0); }
 
 void Metrics::AuditNotWritten() { audit_not_written_.Increment(); }
 
@@ -198,32 +183,8 @@ void Metrics::CountFindings(const v1::Verdict& verdict) {
 }
 
 void Metrics::MigrationChanged(const v1::Migration& migration) {
-  bool newly_ended = false;
-  {
-    MutexLock lock(&mu_);
-    queued_.erase(migration.name());
-    if (migration.state() == v1::Migration::STATE_QUEUED) {
-      queued_.insert(migration.name());
-    } else if (!IsFinal(migration.state())) {
-      running_.insert(migration.name());
-    } else {
-      // One that ended in a single step was never seen running; it counts all the same.
-      running_.erase(migration.name());
-      newly_ended = true;
-    }
-    migrations_running_.Set(static_cast<double>(running_.size()));
-    migrations_queued_.Set(static_cast<double>(queued_.size()));
-  }
-  if (!newly_ended) return;
-  migrations_.Add({{"outcome", OutcomeLabel(migration.state())}}).Increment();
-  if (migration.has_verdict()) Decided(migration.verdict());
-  if (migration.state() != v1::Migration::STATE_SUCCEEDED) return;
-  if (migration.progress().has_downtime()) {
-    migration_downtime_.Observe(Seconds(migration.progress().downtime()));
-  }
-  if (migration.progress().has_total_time()) {
-    migration_total_.Observe(Seconds(migration.progress().total_time()));
-  }
+  const bool ended = migrations_.Changed(migration);
+  if (ended && migration.has_verdict()) Decided(migration.verdict());
 }
 
 void Metrics::SetRegistered(size_t vms, size_t endpoints) {

@@ -15,6 +15,7 @@
 #include "prometheus/histogram.h"
 #include "prometheus/registry.h"
 #include "server/base/mutex.h"
+#include "server/metrics/migration_metrics.h"
 #include "vuf/v1/migration.pb.h"
 #include "vuf/v1/verdict.pb.h"
 
@@ -42,6 +43,9 @@ class Metrics {
   void SetCertificateEnd(absl::Time at);
   // A call that the gate did not let in; `reason` is one of few words.
   void CallRefused(const std::string& reason);
+  // A change to the durable state was written, or was not.
+  void StoreWritten(absl::Duration took, bool ok);
+  void SetReady(bool ready);
   // A record that the audit log did not take.
   void AuditNotWritten();
   // When the last round over VMs and endpoints ended.
@@ -59,11 +63,7 @@ class Metrics {
   prometheus::Family<prometheus::Counter>& decisions_;
   prometheus::Family<prometheus::Counter>& shadow_decisions_;
   prometheus::Family<prometheus::Counter>& blockers_;
-  prometheus::Family<prometheus::Counter>& migrations_;
-  prometheus::Gauge& migrations_running_;
-  prometheus::Gauge& migrations_queued_;
-  prometheus::Histogram& migration_downtime_;
-  prometheus::Histogram& migration_total_;
+  MigrationMetrics migrations_;
   prometheus::Gauge& registered_vms_;
   prometheus::Gauge& registered_endpoints_;
   prometheus::Counter& evidence_unknown_;
@@ -74,10 +74,11 @@ class Metrics {
   prometheus::Family<prometheus::Counter>& reloads_refused_;
   prometheus::Family<prometheus::Counter>& calls_refused_;
   prometheus::Counter& audit_not_written_;
+  prometheus::Histogram& store_write_duration_;
+  prometheus::Counter& store_write_failures_;
+  prometheus::Gauge& ready_;
 
   Mutex mu_;
-  std::set<std::string> running_ ABSL_GUARDED_BY(mu_);
-  std::set<std::string> queued_ ABSL_GUARDED_BY(mu_);
   // Bounds the label: a code that would exceed the limit is counted as OTHER.
   std::set<std::string> blocker_codes_ ABSL_GUARDED_BY(mu_);
 };

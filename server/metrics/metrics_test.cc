@@ -61,6 +61,54 @@ TEST_F(MetricsTest, BlockerCodesAreBounded) {
   EXPECT_THAT(metrics_.Text(), HasSubstr("vufd_blockers_total{code=\"OTHER\"} 44"));
 }
 
+TEST_F(MetricsTest, SeriesOfMigrationsAreThereFromTheStart) {
+  const std::string text = metrics_.Text();
+  for (const char* const series :
+       {"vufd_migrations_in_phase{phase=\"queued\"} 0",
+        "vufd_migrations_in_phase{phase=\"switching_over\"} 0",
+        "vufd_devices_moved_total{mode=\"stateless\"} 0",
+        "vufd_devices_moved_total{mode=\"stateful\"} 0", "vufd_permits 0", "vufd_ready 0",
+        "vufd_migration_transferred_bytes_total 0", "vufd_store_write_failures_total 0"}) {
+    EXPECT_THAT(text, HasSubstr(series));
+  }
+  EXPECT_THAT(text, Not(HasSubstr("phase=\"succeeded\"")));
+}
+
+TEST_F(MetricsTest, PhasesAndPermitsAreThoseOfMigrationsUnderWay) {
+  v1::Migration one;
+  one.set_name("migrations/1");
+  one.set_state(v1::Migration::STATE_TRANSFERRING);
+  one.add_permits();
+  one.add_permits();
+  metrics_.MigrationChanged(one);
+  v1::Migration other;
+  other.set_name("migrations/2");
+  other.set_state(v1::Migration::STATE_QUEUED);
+  metrics_.MigrationChanged(other);
+  std::string text = metrics_.Text();
+  EXPECT_THAT(text, HasSubstr("vufd_migrations_in_phase{phase=\"transferring\"} 1"));
+  EXPECT_THAT(text, HasSubstr("vufd_migrations_running 1"));
+  EXPECT_THAT(text, HasSubstr("vufd_migrations_queued 1"));
+  EXPECT_THAT(text, HasSubstr("vufd_permits 2"));
+  one.set_state(v1::Migration::STATE_SUCCEEDED);
+  one.mutable_verdict()->add_devices()->set_mode(v1::MIGRATION_MODE_STATELESS);
+  one.mutable_progress()->set_ram_transferred_bytes(4096);
+  metrics_.MigrationChanged(one);
+  text = metrics_.Text();
+  EXPECT_THAT(text, HasSubstr("vufd_migrations_in_phase{phase=\"transferring\"} 0"));
+  EXPECT_THAT(text, HasSubstr("vufd_permits 0"));
+  EXPECT_THAT(text, HasSubstr("vufd_devices_moved_total{mode=\"stateless\"} 1"));
+  EXPECT_THAT(text, HasSubstr("vufd_migration_transferred_bytes_total 4096"));
+}
+
+TEST_F(MetricsTest, TimesWritesAndCountsThoseThatFail) {
+  metrics_.StoreWritten(absl::Milliseconds(2), true);
+  metrics_.StoreWritten(absl::Milliseconds(2), false);
+  const std::string text = metrics_.Text();
+  EXPECT_THAT(text, HasSubstr("vufd_store_write_duration_seconds_count 2"));
+  EXPECT_THAT(text, HasSubstr("vufd_store_write_failures_total 1"));
+}
+
 TEST_F(MetricsTest, FollowsAMigrationToItsEnd) {
   v1::Migration migration;
   migration.set_name("migrations/m");

@@ -37,8 +37,8 @@ absl::Status CheckStanding(Monitor& destination, const VmFacts& judged) {
     return Explain("asking the destination QEMU for its run state", run_state.status());
   }
   if (*run_state != "paused") {
-    return absl::FailedPreconditionError(absl::StrCat("the destination's run state is \"",
-                                                      *run_state, "\" instead of \"paused\""));
+    return absl::FailedPreconditionError(
+        absl::StrCat("the destination's run state is \"", *run_state, "\" instead of \"paused\""));
   }
   const absl::StatusOr<std::map<std::string, ChardevFacts>> chardevs = destination.QueryChardevs();
   if (!chardevs.ok()) {

@@ -81,9 +81,9 @@ class Gatherer {
   // What the source's agent says of its side.
   v1::IncomingMigration IncomingOf(const GatherRequest& request, const Facts& facts) const;
   // Who takes part in `before`, a side of what was judged at `judged_at`, now. Shortly after that
-  // QEMU is asked for its run state and its migration only: everything else that the comparison wants of it belongs
-  // to the process, or to devices that it neither plugs nor unplugs while it migrates (device_add
-  // and device_del, QEMU 7.2). A whole look costs 10 to 20 ms of downtime.
+  // QEMU is asked for its run state and its migration only: everything else that the comparison
+  // wants of it belongs to the process, or to devices that it neither plugs nor unplugs while it
+  // migrates (device_add and device_del, QEMU 7.2). A whole look costs 10 to 20 ms of downtime.
   VmFacts LookAgain(const VmFacts& before, absl::Time judged_at, Hypervisor& hypervisor,
                     absl::Time deadline);
   // What the registry says now; nothing is looked at.
