@@ -42,6 +42,12 @@ install_missing() {
     die "apt-get could not install: ${missing[*]}"
 }
 
+# promtool is in prometheus' package in Debian 12, and in one of its own in 13.
+install_prometheus() {
+  install_missing prometheus
+  command -v promtool >/dev/null || install_missing promtool
+}
+
 install_clang_runtime() {
   local version
   version=$(apt-cache depends clang | sed -n 's/^ *Depends: clang-\([0-9]*\)$/\1/p' | head -1)

@@ -1,0 +1,69 @@
+"""A real Prometheus that scrapes a real vufd, with the rules that are shipped."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import shutil
+import socket
+import urllib.error
+import urllib.parse
+import urllib.request
+from typing import Any
+
+from bed.arena import Arena, Process
+from bed.wait import wait_for
+
+RULES = pathlib.Path(__file__).resolve().parents[3] / "deploy" / "prometheus" / "rules.yaml"
+
+_CONFIG = """\
+global: {{scrape_interval: 1s, evaluation_interval: 1s}}
+rule_files: ['{rules}']
+scrape_configs:
+  - job_name: vufd
+    static_configs: [{{targets: ['127.0.0.1:{target}']}}]
+"""
+
+
+def free_port() -> int:
+    """A loopback port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Prometheus(Process):
+    """Answers queries when the constructor returns; scrapes 127.0.0.1:`target` every second."""
+
+    def __init__(self, arena: Arena, target: int) -> None:
+        self._port = free_port()
+        config = pathlib.Path(arena.path("prometheus.yaml"))
+        # Prometheus wants the rules beside itself, or an absolute path.
+        config.write_text(_CONFIG.format(rules=RULES, target=target))
+        program = shutil.which("prometheus")
+        if program is None:
+            raise RuntimeError("prometheus is not installed")
+        super().__init__(arena, "prometheus", [
+            program, f"--config.file={config}", f"--storage.tsdb.path={arena.path('tsdb')}",
+            f"--web.listen-address=127.0.0.1:{self._port}", "--log.level=warn"])
+        wait_for("Prometheus to be ready", self._ready, 60, self.log)
+
+    def _ready(self) -> bool:
+        if not self.alive():
+            raise RuntimeError(f"Prometheus exited with {self.returncode()}: {self.log()[-1500:]}")
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/-/ready", timeout=5) as answer:
+                return answer.status == 200
+        except (urllib.error.URLError, ConnectionError):
+            return False
+
+    def api(self, path: str, **parameters: str) -> Any:
+        """The `data` of an answer of the HTTP API."""
+        query = f"?{urllib.parse.urlencode(parameters)}" if parameters else ""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/api/v1/{path}{query}", timeout=20) as answer:
+            return json.load(answer)["data"]
+
+    def query(self, expression: str) -> list[dict[str, Any]]:
+        """An instant query's result."""
+        result: list[dict[str, Any]] = self.api("query", query=expression)["result"]
+        return result
