@@ -10,11 +10,13 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/strip.h"
+#include "absl/time/time.h"
 #include "google/protobuf/stubs/logging.h"
 #include "server/agent.h"
 #include "server/agent_security.h"
 #include "server/base/clock.h"
 #include "server/base/log.h"
+#include "server/base/service_manager.h"
 #include "server/config/config.h"
 #include "server/metrics/metrics.h"
 #include "server/version.h"
@@ -95,6 +97,18 @@ int AwaitSignal() {
   return signal;
 }
 
+// The same, and tells the service manager meanwhile that vufd is alive, twice as often as it asks.
+int ServeUntilSignal(const ServiceManager& manager) {
+  if (manager.watchdog() == absl::InfiniteDuration()) return AwaitSignal();
+  const sigset_t signals = StopSignals();
+  const timespec pause = absl::ToTimespec(manager.watchdog() / 2);
+  while (true) {
+    const int signal = sigtimedwait(&signals, nullptr, &pause);
+    if (signal > 0) return signal;
+    manager.Tell("WATCHDOG=1");
+  }
+}
+
 // Of the files that the configuration names.
 absl::Status CheckSecurity(const Config& config) {
   const SystemClock clock;
@@ -109,11 +123,14 @@ int Run(const Config& config) {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);
   google::protobuf::SetLogHandler(&DropProtobufLog);
+  const ServiceManager manager = ServiceManager::FromEnvironment();
   ConfigureLog(LevelOf(config.log_level), config.log_json);
   absl::StatusOr<std::unique_ptr<Agent>> agent = Agent::Start(config);
   if (!agent.ok()) return Fail(kRuntimeError, agent.status());
   Log(LogLevel::kInfo, "serving", {{"version", kVersion}, {"listen_socket", config.listen_socket}});
-  Log(LogLevel::kInfo, "stopping", {{"signal", strsignal(AwaitSignal())}});
+  manager.Tell("READY=1");
+  Log(LogLevel::kInfo, "stopping", {{"signal", strsignal(ServeUntilSignal(manager))}});
+  manager.Tell("STOPPING=1");
   // Whoever asks twice does not want to wait.
   std::thread([] {
     AwaitSignal();

@@ -11,7 +11,8 @@ BUILD_PACKAGES=(
 LINT_PACKAGES=(clang clang-format clang-tidy shellcheck npm)
 
 # What brings up the end-to-end test bed.
-BED_PACKAGES=(python3 gcc libc6-dev strace zstd patchelf openssl iproute2)
+# systemd for systemd-analyze: no service manager is started.
+BED_PACKAGES=(python3 gcc libc6-dev strace zstd patchelf openssl iproute2 systemd)
 
 die() {
   printf '%s: %s\n' "${0##*/}" "$*" >&2
