@@ -61,10 +61,12 @@ size_t Session::Watch(std::array<pollfd, kMaxPolled>& out) const {
 
 std::optional<std::chrono::microseconds> Session::Patience(Time now) const {
   if (replacement_.has_value()) return std::chrono::milliseconds(1);
-  const bool kept = std::any_of(kept_kicks_.begin(), kept_kicks_.end(),
-                                [](const Fd& kick) { return kick.valid(); });
+  const bool settling =
+      std::find(rings_.begin(), rings_.end(), RingState::kSettling) != rings_.end() ||
+      std::any_of(kept_kicks_.begin(), kept_kicks_.end(),
+                  [](const Fd& kick) { return kick.valid(); });
   // A front-end takes what is left of kicks soon after its stop, if at all.
-  if (kept) {
+  if (settling) {
     return std::clamp(std::chrono::duration_cast<std::chrono::microseconds>(now - kept_since_) / 16,
                       std::chrono::microseconds(50), std::chrono::microseconds(5000));
   }

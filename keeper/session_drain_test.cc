@@ -142,6 +142,8 @@ TEST_F(SessionDrain, WhoeverWasWokenFindsAKickAfterAStopInVain) {
 
 TEST_F(SessionDrain, RingStaysReadyForAWhileAfterAStopInVain) {
   StopInVain();
+  ASSERT_TRUE(world_.session->Patience(world_.now).has_value());
+  EXPECT_LE(*world_.session->Patience(world_.now), milliseconds(5));
   const size_t asked = world_.back_end.Count(kGetVringBase);
   world_.back_end.rings[1].held = false;
   world_.back_end.stalled = false;

@@ -286,10 +286,8 @@ void Session::AskToStop(uint32_t index, std::chrono::milliseconds settle) {
   if (FrontEnd* const driver = Find(driver_); driver != nullptr) {
     Ring& ring = driver->rings[index];
     ring.base_at_stop = ring.base;
-    if (settle != kSettled) {
-      kept_kicks_[index] = ring.kick.Duplicate();
-      kept_since_ = dispatched_at_;
-    }
+    if (settle != kSettled) kept_kicks_[index] = ring.kick.Duplicate();
+    kept_since_ = dispatched_at_;
   }
   back_end_->Ask(Message::Make(kSetVringEnable, VringState{index, 0}),
                  [this, index, settle](const Message* answer) {

@@ -162,7 +162,9 @@ Gathered Gatherer::Gather(const GatherRequest& request, absl::Time deadline) {
 
 VmFacts Gatherer::LookAgain(const VmFacts& before, absl::Time judged_at, Hypervisor& hypervisor,
                             absl::Time deadline) {
-  if (clock_->Now() - judged_at > kJudgedJustNow) {
+  // A clock that was set back tells nothing.
+  const absl::Duration age = clock_->Now() - judged_at;
+  if (age < absl::ZeroDuration() || age > kJudgedJustNow) {
     return ObserveAgain(before.qmp_socket, hypervisor, Look::kWhoIsWho, deadline);
   }
   absl::StatusOr<std::string> run_state = hypervisor.QueryRunState(Limit(deadline));

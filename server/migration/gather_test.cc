@@ -157,6 +157,10 @@ TEST_F(GatherTest, LaterQemuIsAskedForEverything) {
   GatherAgain(gathered);
   EXPECT_EQ(world_.qemu.CallCount(kSource, FakeCall::kObserve), 2);
   EXPECT_EQ(world_.qemu.CallCount(kDestination, FakeCall::kObserve), 2);
+  // The clock was set back.
+  gathered.facts.now += absl::Minutes(1);
+  GatherAgain(gathered);
+  EXPECT_EQ(world_.qemu.CallCount(kSource, FakeCall::kObserve), 3);
 }
 
 TEST_F(GatherTest, OneVmWithItsBackEnds) {
