@@ -17,11 +17,13 @@ class KeeperReplaceTest(BareWorld):
     """A guest that works on its files, while the back-end behind the keeper changes."""
 
     def setUp(self) -> None:
-        super().setUp()
         # Not on the disk: a directory that is opened again may list as empty once on ext4, with any back-end.
-        self.share = tempfile.mkdtemp(prefix="vb-", dir="/dev/shm")
-        self.arena.on_close(lambda: shutil.rmtree(self.share))
-        os.chmod(self.share, 0o777)
+        share = tempfile.mkdtemp(prefix="vb-", dir="/dev/shm")
+        # Before the arena, so that it is removed after the guest has ended, which writes until then.
+        self.addCleanup(shutil.rmtree, share)
+        super().setUp()
+        self.share = share
+        os.chmod(share, 0o777)
         self.door = self.keeper("door", "1.13")
         self.guest = self.vm("guest", [self.door], period_us=1000)
         self.guest.wait_n(50)
