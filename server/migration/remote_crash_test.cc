@@ -61,6 +61,9 @@ TEST_P(RemoteCrashTest, OneGuestRunsAfterTheRestart) {
   const std::vector<std::string> steps = host.power.steps();
   SCOPED_TRACE(absl::StrCat("after ", steps.empty() ? "nothing" : steps.back()));
   hosts.KillAgent(host);
+  // A call of the other agent's may still be in the one that is dead, which could write again with
+  // the power back on. Held here, and by the host.
+  EXPECT_TRUE(hosts.AwaitThat([&] { return host.agent().use_count() == 2; }));
   host.power.On();
   hosts.StartAgent(host);
   if (hosts.a.migrator().List().empty()) {
