@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/time/clock.h"
+#include "absl/types/span.h"
 
 namespace vuf {
 namespace {
@@ -12,7 +13,7 @@ namespace {
 constexpr size_t kMaxKnown = 4096;
 
 // One look at each of `pids`.
-absl::Status LookAtEach(const Procfs& procfs, const std::vector<int>& pids,
+absl::Status LookAtEach(const Procfs& procfs, absl::Span<const int> pids,
                         const std::set<uint64_t>& wanted, absl::Time deadline,
                         SocketHolders& holders) {
   for (const int pid : pids) {
@@ -44,9 +45,9 @@ absl::StatusOr<SocketHolders> HolderFinder::Find(const std::set<uint64_t>& inode
     const absl::StatusOr<ExeLink> exe = procfs_->Exe(pid);
     return exe.ok() && is_server_(exe->path);
   });
-  const std::vector<int> rest(others, pids->end());
-  pids->erase(others, pids->end());
-  for (const std::vector<int>& some : {*pids, rest}) {
+  const absl::Span<const int> all(*pids);
+  const auto servers = static_cast<size_t>(others - pids->begin());
+  for (const absl::Span<const int> some : {all.first(servers), all.subspan(servers)}) {
     if (holders.of.size() == inodes.size()) break;
     absl::Status looked = LookAtEach(*procfs_, some, inodes, deadline, holders);
     if (!looked.ok()) return looked;

@@ -1,6 +1,7 @@
 #include "server/metrics/metrics.h"
 
 #include "prometheus/text_serializer.h"
+#include "server/metrics/families.h"
 
 namespace vuf {
 namespace {
@@ -16,11 +17,6 @@ const Buckets& RpcBuckets() {
   static const auto* const buckets =
       new Buckets{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30};
   return *buckets;
-}
-
-prometheus::Gauge& OneGauge(prometheus::Registry& registry, const std::string& name,
-                            const std::string& help) {
-  return BuildGauge().Name(name).Help(help).Register(registry).Add({});
 }
 
 }  // namespace
@@ -51,16 +47,11 @@ Metrics::Metrics(const std::string& version, absl::Time start)
       registered_vms_(OneGauge(registry_, "vufd_registered_vms", "VMs in the registry.")),
       registered_endpoints_(
           OneGauge(registry_, "vufd_registered_endpoints", "Endpoints in the registry.")),
-      evidence_unknown_(BuildCounter()
-                            .Name("vufd_evidence_unknown_total")
-                            .Help("Facts in findings that could not be established.")
-                            .Register(registry_)
-                            .Add({})),
-      back_end_exits_(BuildCounter()
-                          .Name("vufd_back_end_exits_total")
-                          .Help("Back-ends of registered endpoints that ended while vufd watched.")
-                          .Register(registry_)
-                          .Add({})),
+      evidence_unknown_(OneCounter(registry_, "vufd_evidence_unknown_total",
+                                   "Facts in findings that could not be established.")),
+      back_end_exits_(
+          OneCounter(registry_, "vufd_back_end_exits_total",
+                     "Back-ends of registered endpoints that ended while vufd watched.")),
       last_refresh_(OneGauge(registry_, "vufd_last_refresh_timestamp_seconds",
                              "When the last round over VMs and endpoints ended.")),
       refresh_duration_(OneGauge(registry_, "vufd_refresh_duration_seconds",
@@ -79,22 +70,14 @@ Metrics::Metrics(const std::string& version, absl::Time start)
                          .Name("vufd_calls_refused_total")
                          .Help("Calls refused for who makes them, by reason.")
                          .Register(registry_)),
-      audit_not_written_(BuildCounter()
-                             .Name("vufd_audit_write_failures_total")
-                             .Help("Records that could not be written to the audit log.")
-                             .Register(registry_)
-                             .Add({})),
+      audit_not_written_(OneCounter(registry_, "vufd_audit_write_failures_total",
+                                    "Records that could not be written to the audit log.")),
       store_write_duration_(
-          BuildHistogram()
-              .Name("vufd_store_write_duration_seconds")
-              .Help("How long a change took to be durable; an fsync is most of it.")
-              .Register(registry_)
-              .Add({}, Buckets{0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2})),
-      store_write_failures_(BuildCounter()
-                                .Name("vufd_store_write_failures_total")
-                                .Help("Changes that could not be made durable.")
-                                .Register(registry_)
-                                .Add({})),
+          OneHistogram(registry_, "vufd_store_write_duration_seconds",
+                       "How long a change took to be durable; an fsync is most of it.",
+                       {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2})),
+      store_write_failures_(OneCounter(registry_, "vufd_store_write_failures_total",
+                                       "Changes that could not be made durable.")),
       ready_(OneGauge(registry_, "vufd_ready",
                       "1 when everything that was under way at the start is settled, else 0.")) {
   BuildGauge()

@@ -3,6 +3,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/strip.h"
 #include "server/base/migration_state.h"
+#include "server/metrics/families.h"
 
 namespace vuf {
 namespace {
@@ -10,8 +11,6 @@ namespace {
 using State = v1::Migration::State;
 using prometheus::BuildCounter;
 using prometheus::BuildGauge;
-using prometheus::BuildHistogram;
-using Buckets = prometheus::Histogram::BucketBoundaries;
 
 std::string Label(State state) {
   return absl::AsciiStrToLower(absl::StripPrefix(v1::Migration::State_Name(state), "STATE_"));
@@ -25,10 +24,6 @@ double Seconds(const google::protobuf::Duration& duration) {
   return static_cast<double>(duration.seconds()) + duration.nanos() / 1e9;
 }
 
-prometheus::Gauge& OneGauge(prometheus::Registry& registry, const char* name, const char* help) {
-  return BuildGauge().Name(name).Help(help).Register(registry).Add({});
-}
-
 }  // namespace
 
 MigrationMetrics::MigrationMetrics(prometheus::Registry& registry)
@@ -36,10 +31,6 @@ MigrationMetrics::MigrationMetrics(prometheus::Registry& registry)
                  .Name("vufd_migrations_total")
                  .Help("Migrations that have ended, by outcome.")
                  .Register(registry)),
-      in_phase_(BuildGauge()
-                    .Name("vufd_migrations_in_phase")
-                    .Help("Migrations that have not ended, by their state in the API.")
-                    .Register(registry)),
       running_(OneGauge(registry, "vufd_migrations_running",
                         "Migrations that have begun and not ended.")),
       queued_(
@@ -51,22 +42,20 @@ MigrationMetrics::MigrationMetrics(prometheus::Registry& registry)
                          .Help("Devices of successful migrations, by mode; a stateless one is a "
                                "hand-over of a keeper's session.")
                          .Register(registry)),
-      transferred_bytes_(BuildCounter()
-                             .Name("vufd_migration_transferred_bytes_total")
-                             .Help("Guest memory that successful migrations sent, as QEMU counts.")
-                             .Register(registry)
-                             .Add({})),
-      downtime_(
-          BuildHistogram()
-              .Name("vufd_migration_downtime_seconds")
-              .Help("How long guests were stopped by successful migrations, as QEMU measured it.")
-              .Register(registry)
-              .Add({}, Buckets{0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5, 10, 30})),
-      total_(BuildHistogram()
-                 .Name("vufd_migration_total_seconds")
-                 .Help("Total time of successful migrations, as QEMU measured it.")
-                 .Register(registry)
-                 .Add({}, Buckets{0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600})) {
+      transferred_bytes_(
+          OneCounter(registry, "vufd_migration_transferred_bytes_total",
+                     "Guest memory that successful migrations sent, as QEMU counts.")),
+      downtime_(OneHistogram(
+          registry, "vufd_migration_downtime_seconds",
+          "How long guests were stopped by successful migrations, as QEMU measured it.",
+          {0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5, 10, 30})),
+      total_(OneHistogram(registry, "vufd_migration_total_seconds",
+                          "Total time of successful migrations, as QEMU measured it.",
+                          {0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600})) {
+  auto& in_phase = BuildGauge()
+                       .Name("vufd_migrations_in_phase")
+                       .Help("Migrations that have not ended, by their state in the API.")
+                       .Register(registry);
   // Series that alerts compare with exist from the start, at zero.
   for (int i = v1::Migration::State_MIN; i <= v1::Migration::State_MAX; ++i) {
     if (!v1::Migration::State_IsValid(i) || i == v1::Migration::STATE_UNSPECIFIED) continue;
@@ -74,7 +63,7 @@ MigrationMetrics::MigrationMetrics(prometheus::Registry& registry)
     if (IsFinal(state)) {
       ended_.Add({{"outcome", Label(state)}});
     } else {
-      in_phase_.Add({{"phase", Label(state)}});
+      in_phase_.emplace(state, &in_phase.Add({{"phase", Label(state)}}));
     }
   }
   for (const auto mode : {v1::MIGRATION_MODE_STATELESS, v1::MIGRATION_MODE_STATEFUL}) {
@@ -106,12 +95,7 @@ void MigrationMetrics::Show() {
     ++by_state[one.state];
     permits += one.permits;
   }
-  for (int i = v1::Migration::State_MIN; i <= v1::Migration::State_MAX; ++i) {
-    const auto state = static_cast<State>(i);
-    if (!v1::Migration::State_IsValid(i) || state == v1::Migration::STATE_UNSPECIFIED) continue;
-    if (IsFinal(state)) continue;
-    in_phase_.Add({{"phase", Label(state)}}).Set(static_cast<double>(by_state[state]));
-  }
+  for (const auto& [state, gauge] : in_phase_) gauge->Set(static_cast<double>(by_state[state]));
   const size_t queued = by_state[v1::Migration::STATE_QUEUED];
   queued_.Set(static_cast<double>(queued));
   running_.Set(static_cast<double>(under_way_.size() - queued));

@@ -36,7 +36,8 @@ class MigrationMetrics {
   void Ended(const v1::Migration& migration);
 
   prometheus::Family<prometheus::Counter>& ended_;
-  prometheus::Family<prometheus::Gauge>& in_phase_;
+  // By state; of those that are not final.
+  std::map<v1::Migration::State, prometheus::Gauge*> in_phase_;
   prometheus::Gauge& running_;
   prometheus::Gauge& queued_;
   prometheus::Gauge& permits_;
