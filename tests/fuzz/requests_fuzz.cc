@@ -1,26 +1,22 @@
 // What callers send: never a crash, and every refusal is an error of theirs that says something.
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 
 #include "absl/time/time.h"
 #include "google/protobuf/stubs/logging.h"
 #include "server/service/migration_request.h"
 #include "server/service/policy_request.h"
+#include "tests/fuzz/fuzz.h"
 
 namespace {
 
 namespace v1 = vuf::v1;
 
-void Require(bool condition) {
-  if (!condition) abort();
-}
-
 void RequireTheCallersFault(const absl::Status& status) {
   if (status.ok()) return;
-  Require(absl::IsInvalidArgument(status) || absl::IsFailedPrecondition(status));
-  Require(!status.message().empty());
+  vuf::Require(absl::IsInvalidArgument(status) || absl::IsFailedPrecondition(status));
+  vuf::Require(!status.message().empty());
 }
 
 v1::CreateMigrationRequest GoodMigration() {
@@ -46,15 +42,11 @@ v1::MigrationPolicy GoodPolicy() {
   return policy;
 }
 
-// The input as it is, and as changes to a good message, three bytes each: where, and what.
+// The input as it is, and as changes to a good message.
 template <typename Message, typename Use>
 void Try(const Message& good, const uint8_t* data, size_t size, Use use) {
-  std::string damaged = good.SerializeAsString();
-  for (const uint8_t* at = data; size - static_cast<size_t>(at - data) >= 3; at += 3) {
-    damaged[(size_t{at[0]} << 8 | at[1]) % damaged.size()] = static_cast<char>(at[2]);
-  }
-  for (const std::string& bytes :
-       {std::string(reinterpret_cast<const char*>(data), size), damaged}) {
+  for (const std::string& bytes : {std::string(reinterpret_cast<const char*>(data), size),
+                                   vuf::Damaged(good.SerializeAsString(), data, size)}) {
     Message message;
     if (message.ParseFromString(bytes)) use(message);
   }
