@@ -110,13 +110,10 @@ class CancelTest(KeeperFaultWorld):
 class BackEndTest(KeeperFaultWorld):
     """The back-end does not answer, or dies."""
 
-    def _back_end_pids(self) -> list[int]:
-        return [self.door.back_end.pid, *bed.arena.children(self.door.back_end.pid)]
-
     def test_it_stops_while_memory_is_copied(self) -> None:
         name = self.start_migration(self.to_vm, SLOWLY, STATELESS)
         self.await_state(name, ("STATE_TRANSFERRING",))
-        pids = self._back_end_pids()
+        pids = self.door.back_end.pids()
         self.pause(*pids)
         self.from_vm.qmp.cmd("migrate-set-parameters", {"max-bandwidth": 1 << 30})
         self.assertEqual(self.await_state(name)["state"], "STATE_FAILED")
@@ -169,7 +166,7 @@ class FrozenBackEndTest(BareWorld):
         door = self.keeper(options=("--drain-limit-ms", "20"))
         vm = self.vm("guest", [door], period_us=200)
         vm.wait_n(20)
-        pids = [door.back_end.pid, *bed.arena.children(door.back_end.pid)]
+        pids = door.back_end.pids()
         threads = self._threads(pids)
         self.assertIn("vring_worker", threads)
         for _ in range(100):

@@ -8,7 +8,6 @@ import signal
 import tempfile
 
 import bed
-from bed.arena import children
 from bed.keeper import KeeperctlError
 from world import BareWorld
 
@@ -52,7 +51,7 @@ class KeeperReplaceTest(BareWorld):
             self.replace(without_state)
         self.assert_going_on()
         silent = self.back_end("silent")
-        for pid in (silent.pid, *children(silent.pid)):
+        for pid in silent.pids():
             os.kill(pid, signal.SIGSTOP)
         with self.assertRaisesRegex(KeeperctlError, "does not answer"):
             self.replace(silent)

@@ -102,7 +102,7 @@ class RefusalTest(RefusalWorld):
         back_end = self.back_end("src-fs")
         source = self.booted(back_end)
         destination = self.destination()
-        pids = [back_end.pid, *bed.arena.children(back_end.pid)]
+        pids = back_end.pids()
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)
         try:

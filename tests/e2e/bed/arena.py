@@ -66,6 +66,10 @@ class Process:
         """The process id."""
         return self._popen.pid
 
+    def pids(self) -> list[int]:
+        """It, and what it forked."""
+        return [self.pid, *children(self.pid)]
+
     def alive(self) -> bool:
         """Whether it still runs."""
         return self._popen.poll() is None
