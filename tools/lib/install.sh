@@ -10,6 +10,12 @@ BUILD_PACKAGES=(
 # What analyses it. clang's sanitizer and fuzzer runtime is named after clang's version.
 LINT_PACKAGES=(clang clang-format clang-tidy shellcheck npm)
 
+# What makes a Debian package of it and checks that.
+PACKAGE_PACKAGES=(binutils dpkg-dev help2man lintian mmdebstrap)
+
+# What makes a container image and runs it. catatonit: podman's own init.
+IMAGE_PACKAGES=(podman runc conmon catatonit netavark mmdebstrap)
+
 # What brings up the end-to-end test bed.
 # systemd for systemd-analyze: no service manager is started.
 BED_PACKAGES=(python3 gcc libc6-dev strace zstd patchelf openssl iproute2 systemd)
@@ -49,8 +55,14 @@ install_prometheus() {
   command -v promtool >/dev/null || install_missing promtool
 }
 
-install_clang_runtime() {
+# Of Debian's clang, for example 14.
+clang_version() { apt-cache depends clang | sed -n 's/^ *Depends: clang-\([0-9]*\)$/\1/p' | head -1; }
+
+install_clang_runtime() { install_missing "libclang-rt-$(clang_version)-dev"; }
+
+# For tools/tidy.
+install_clang_headers() {
   local version
-  version=$(apt-cache depends clang | sed -n 's/^ *Depends: clang-\([0-9]*\)$/\1/p' | head -1)
-  install_missing "libclang-rt-$version-dev"
+  version=$(clang_version)
+  install_missing "libclang-$version-dev" "llvm-$version-dev"
 }
