@@ -115,9 +115,10 @@ std::string Invocation(const Context& context, const std::string& suffix) {
 const std::vector<Command>& Commands() {
   static const auto* const commands = [] {
     auto* all = new std::vector<Command>;
-    for (auto group : {VmCommands, EndpointCommands, ProfileCommands, PolicyCommands,
-                       PlanningCommands, EvaluateCommands, UpgradeCommands, MigrationCommands,
-                       OtherCommands, DecisionCommands, AuditCommands, PeerCommands}) {
+    for (auto group :
+         {VmCommands, EndpointCommands, ProfileCommands, PolicyCommands, PlanningCommands,
+          EvaluateCommands, UpgradeCommands, MigrationCommands, NodeCommands, OtherCommands,
+          DecisionCommands, AuditCommands, PeerCommands}) {
       for (Command& command : group()) all->push_back(std::move(command));
     }
     return all;

@@ -20,6 +20,7 @@ std::vector<Command> PolicyCommands();
 std::vector<Command> EvaluateCommands();
 std::vector<Command> MigrationCommands();
 std::vector<Command> UpgradeCommands();
+std::vector<Command> NodeCommands();
 std::vector<Command> OtherCommands();
 std::vector<Command> DecisionCommands();
 std::vector<Command> PeerCommands();

@@ -128,6 +128,16 @@ class FakeAgent::Migrations : public v1::MigrationService::Service {
     *migration = agent_->world_.migration;
     return status;
   }
+  Status ListMigrations(ServerContext*, const v1::ListMigrationsRequest* request,
+                        v1::ListMigrationsResponse* response) override {
+    const Status status = agent_->Enter("ListMigrations", *request);
+    MutexLock lock(&agent_->mu_);
+    auto& lists = agent_->world_.migrations;
+    if (lists.empty()) return status;
+    for (const v1::Migration& migration : lists.front()) *response->add_migrations() = migration;
+    if (lists.size() > 1) lists.pop_front();
+    return status;
+  }
   Status CancelMigration(ServerContext*, const v1::CancelMigrationRequest* request,
                          v1::Migration* migration) override {
     const Status status = agent_->Enter("CancelMigration", *request);
@@ -247,6 +257,10 @@ grpc::Status FakeAgent::StayOpen(ServerContext* context) {
   // The caller's leaving has no event in the synchronous API.
   while (!context->IsCancelled()) changed_.WaitFor(&mu_, absl::Milliseconds(10));
   return Status::CANCELLED;
+}
+
+void FakeAgent::SetServing(bool serving) {
+  server_->GetHealthCheckService()->SetServingStatus(serving);
 }
 
 bool FakeAgent::AwaitIdleStream() {

@@ -26,6 +26,8 @@ struct FakeWorld {
   int page_size = 2;
   v1::Verdict verdict;
   v1::Migration migration;
+  // What ListMigrations answers, one call after the other; the last one for good.
+  std::deque<std::vector<v1::Migration>> migrations;
   // Newest first.
   std::vector<v1::DecisionRecord> decisions;
   // One entry per WatchMigration stream: what it sends before it ends with UNAVAILABLE, or, after
@@ -49,6 +51,8 @@ class FakeAgent {
   std::vector<std::string> calls();
   // The request ids seen so far, in order.
   std::vector<std::string> request_ids();
+  // What health says; true at first.
+  void SetServing(bool serving);
   // Waits until a stream has sent everything and stays open; false after ten seconds.
   bool AwaitIdleStream();
 

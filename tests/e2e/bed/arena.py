@@ -125,6 +125,10 @@ class Arena:
         """Makes a process end with the arena."""
         self._processes.append(process)
 
+    def logs(self, limit: int = 1500) -> str:
+        """What each process printed last."""
+        return "\n".join(f"== {process.name}: {process.log()[-limit:]}" for process in self._processes)
+
     def on_close(self, closer: Callable[[], None]) -> None:
         """Has `closer` called before the processes end."""
         self._closers.append(closer)
