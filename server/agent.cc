@@ -126,22 +126,35 @@ absl::Status Agent::OpenDecisions(const Config& config) {
   return absl::OkStatus();
 }
 
-absl::Status Agent::StartHttp(const std::string& address) {
-  absl::StatusOr<std::unique_ptr<HttpServer>> http = HttpServer::Start(
-      address,
-      {{"/metrics",
-        [this] {
-          const std::shared_ptr<const Registry::Snapshot> now = registry_->snapshot();
-          metrics_.SetRegistered(now->vms.size(), now->endpoints.size());
-          metrics_.SetReady(serving_ && migrator_->Settled());
-          return HttpAnswer{200, metrics_.Text()};
-        }},
-       {"/healthz", [this] {
-          if (!serving_) return HttpAnswer{503, "not serving\n"};
-          return migrator_->Settled() ? HttpAnswer{200, "ok\n"} : HttpAnswer{503, "RECONCILING\n"};
-        }}});
-  if (!http.ok()) return http.status();
-  http_ = *std::move(http);
+HttpServer::Handlers Agent::HttpHandlers() {
+  return {
+      {"/metrics",
+       [this] {
+         const std::shared_ptr<const Registry::Snapshot> now = registry_->snapshot();
+         metrics_.SetRegistered(now->vms.size(), now->endpoints.size());
+         metrics_.SetReady(serving_ && migrator_->Settled());
+         return HttpAnswer{200, metrics_.Text()};
+       }},
+      {"/healthz", [this] {
+         if (!serving_) return HttpAnswer{503, "not serving\n"};
+         return migrator_->Settled() ? HttpAnswer{200, "ok\n"} : HttpAnswer{503, "RECONCILING\n"};
+       }}};
+}
+
+absl::Status Agent::StartHttp(const Config& config) {
+  if (!config.http_address.empty()) {
+    auto http = HttpServer::Start({"http_address", config.http_address}, HttpHandlers());
+    if (!http.ok()) return http.status();
+    http_ = *std::move(http);
+  }
+  if (!config.tls.http_address.empty()) {
+    tls_http_ = std::make_unique<TlsHttp>(security_->tls(), security_->roles());
+    auto https =
+        HttpServer::Start({"tls.http_address", config.tls.http_address, /*only_loopback=*/false},
+                          HttpHandlers(), [this](int fd) { return tls_http_->Make(fd); });
+    if (!https.ok()) return https.status();
+    https_ = *std::move(https);
+  }
   return absl::OkStatus();
 }
 
@@ -188,7 +201,7 @@ absl::StatusOr<std::unique_ptr<Agent>> Agent::Start(const Config& config, const 
   agent->security_ = *std::move(security);
   absl::Status status = agent->OpenState(config, between);
   if (status.ok()) status = agent->OpenAudit(config);
-  if (status.ok() && !config.http_address.empty()) status = agent->StartHttp(config.http_address);
+  if (status.ok()) status = agent->StartHttp(config);
   if (status.ok()) status = agent->StartApi(config);
   if (!status.ok()) return status;
   agent->serving_ = true;

@@ -16,10 +16,11 @@
 #include "server/discovery/host_discovery.h"
 #include "server/discovery/host_process_watch.h"
 #include "server/discovery/host_qemu_finder.h"
+#include "server/http/http_server.h"
+#include "server/http/tls_http.h"
 #include "server/hypervisor/hypervisor.h"
 #include "server/keeper/keeper.h"
 #include "server/keeper/keeper_client.h"
-#include "server/metrics/http_server.h"
 #include "server/metrics/metrics.h"
 #include "server/migration/gather.h"
 #include "server/migration/guarded_connector.h"
@@ -64,7 +65,8 @@ class Agent {
   absl::Status OpenIncoming(const Config& config);
   absl::Status OpenDecisions(const Config& config);
   absl::Status OpenAudit(const Config& config);
-  absl::Status StartHttp(const std::string& address);
+  HttpServer::Handlers HttpHandlers();
+  absl::Status StartHttp(const Config& config);
   absl::Status StartApi(const Config& config);
 
   const SystemClock clock_;
@@ -92,7 +94,10 @@ class Agent {
   std::unique_ptr<Migrator> migrator_;
   std::unique_ptr<AuditLog> audit_;
   std::unique_ptr<ApiServer> api_;
+  // Null: not served.
   std::unique_ptr<HttpServer> http_;
+  std::unique_ptr<TlsHttp> tls_http_;
+  std::unique_ptr<HttpServer> https_;
 };
 
 }  // namespace vuf

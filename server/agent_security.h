@@ -24,6 +24,7 @@ class AgentSecurity {
   static absl::StatusOr<std::unique_ptr<AgentSecurity>> Open(const Config& config,
                                                              const Clock* clock, Metrics* metrics);
 
+  const RoleStore* roles() const { return roles_.get(); }
   const Gate* gate() const { return gate_.get(); }
   // Null: no TCP.
   const TlsStore* tls() const { return tls_.get(); }

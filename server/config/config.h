@@ -43,6 +43,8 @@ struct Config {
     std::string certificate_file;
     std::string private_key_file;
     std::string client_ca_file;
+    // Empty: no HTTP over TLS.
+    std::string http_address;
   } tls;
   // Empty: the roles that hold without one.
   std::string roles_file;

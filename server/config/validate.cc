@@ -97,6 +97,23 @@ class Validator {
            "must be 127.0.0.1:PORT, [::1]:PORT or localhost:PORT with a port from 1 to 65535");
   }
 
+  // Absent or a numeric host.
+  void HttpsAddress(absl::string_view field, const std::string& value, std::string* out) {
+    if (value.empty()) return;
+    const size_t colon = value.rfind(':');
+    std::string host = colon == std::string::npos ? "" : value.substr(0, colon);
+    const bool bracketed = host.size() > 2 && host.front() == '[' && host.back() == ']';
+    if (bracketed) host = host.substr(1, host.size() - 2);
+    unsigned char bytes[sizeof(in6_addr)];
+    if (inet_pton(bracketed ? AF_INET6 : AF_INET, host.c_str(), bytes) != 1 ||
+        !IsPort(value.substr(colon + 1))) {
+      return Quoted(field, value,
+                    "must be HOST:PORT with a numeric host, an IPv6 one in brackets, and a port "
+                    "from 1 to 65535, e.g. 0.0.0.0:9443");
+    }
+    *out = value;
+  }
+
   void PeerAddress(absl::string_view field, const std::string& value, std::string* out) {
     if (!IsHostPort(value)) return Quoted(field, value, absl::StrCat("must be ", kHostPortAllowed));
     *out = value;
@@ -195,6 +212,7 @@ void ValidateTls(const config::v1::Tls& tls, Validator& validator, Config::Tls& 
   validator.RequiredPath("tls.certificate_file", tls.certificate_file(), &out.certificate_file);
   validator.RequiredPath("tls.private_key_file", tls.private_key_file(), &out.private_key_file);
   validator.RequiredPath("tls.client_ca_file", tls.client_ca_file(), &out.client_ca_file);
+  validator.HttpsAddress("tls.http_address", tls.http_address(), &out.http_address);
 }
 
 void ValidateLimits(const config::v1::Config& message, Validator& validator, Config& config) {

@@ -16,6 +16,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "server/security/openssl_ptr.h"
 
 namespace vuf {
 namespace {
@@ -24,16 +25,9 @@ constexpr char kCertificate[] = "tls.certificate_file";
 constexpr char kKey[] = "tls.private_key_file";
 constexpr char kCa[] = "tls.client_ca_file";
 
-template <auto Free>
-struct Deleter {
-  template <typename T>
-  void operator()(T* object) const {
-    Free(object);
-  }
-};
-using Bio = std::unique_ptr<BIO, Deleter<BIO_free>>;
-using Certificate = std::unique_ptr<X509, Deleter<X509_free>>;
-using Key = std::unique_ptr<EVP_PKEY, Deleter<EVP_PKEY_free>>;
+using openssl::Bio;
+using openssl::Certificate;
+using openssl::Key;
 
 absl::Status Bad(absl::string_view field, absl::string_view why) {
   return absl::FailedPreconditionError(absl::StrCat(field, ": ", why));

@@ -4,38 +4,52 @@ from __future__ import annotations
 
 import pathlib
 import re
+import ssl
 import subprocess
 import unittest
 import urllib.request
 
 import bed
-from bed.prometheus import RULES, Prometheus, free_port
+from bed.certificates import Authority
+from bed.prometheus import RULES, Prometheus, dashboard_queries, free_port
 from world import World
 
 _OPERATIONS = pathlib.Path(__file__).resolve().parents[2] / "docs" / "operations.md"
 _NAME = re.compile(r"\bvufd_[a-z_]+")
 _SUFFIX = re.compile(r"_(bucket|count|sum)$")
-# Only with TLS on; from the first refusal on, by code.
-_ABSENT = {"vufd_certificate_expiry_timestamp_seconds", "vufd_blockers_total"}
+# From the first refusal on, by code.
+_ABSENT = {"vufd_blockers_total"}
 
 
 class PrometheusTest(World):
-    """One scrape target, one migration."""
+    """One scrape target over TLS, one migration."""
 
     def setUp(self) -> None:
         self.port = free_port()
         super().setUp()
 
     def start_vufd(self) -> bed.Vufd:
-        return bed.Vufd(self.arena, extra=f'http_address: "127.0.0.1:{self.port}"\n')
+        authority = Authority(self.arena.dir / "ca")
+        agent = authority.issue("agent", "IP:127.0.0.1")
+        self.me = authority.issue("prometheus", "URI:spiffe://test/prometheus")
+        roles = self.arena.dir / "roles"
+        roles.write_text('bindings { identity: "spiffe://test/prometheus" roles: ROLE_VIEWER }\n'
+                         'bindings { identity: "uid:0" roles: ROLE_OPERATOR }\n')
+        return bed.Vufd(self.arena, extra=(
+            f'roles_file: "{roles}"\n'
+            f'tls {{ listen_address: "127.0.0.1:{free_port()}" certificate_file: "{agent.certificate}"\n'
+            f'  private_key_file: "{agent.key}" client_ca_file: "{agent.authority}"\n'
+            f'  http_address: "127.0.0.1:{self.port}" }}\n'))
 
     def scrape(self) -> str:
         """The text that vufd gives."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=10) as answer:
+        context = ssl.create_default_context(cafile=self.me.authority)
+        context.load_cert_chain(self.me.certificate, self.me.key)
+        with urllib.request.urlopen(f"https://127.0.0.1:{self.port}/metrics", timeout=10, context=context) as answer:
             return str(answer.read().decode())
 
     def test_a_migration_is_seen(self) -> None:
-        prometheus = Prometheus(self.arena, self.port)
+        prometheus = Prometheus(self.arena, self.port, self.me)
         source = self.source()
         source.wait_n(20)
         destination = self.destination()
@@ -60,9 +74,20 @@ class PrometheusTest(World):
         self.assertGreater(len(rules), 20)
         self.assertEqual([rule["name"] for rule in rules if rule["health"] not in ("ok", "unknown")], [])
         self.assertEqual(prometheus.api("alerts")["alerts"], [])
+        self._assert_dashboards(prometheus)
+
+    def _assert_dashboards(self, prometheus: Prometheus) -> None:
+        """Every panel shows something, once a call has failed."""
+        self.assertNotEqual(self.vufd.run("migrations", "get", "m9999999999").returncode, 0)
+        queries = dashboard_queries()
+        self.assertGreater(len(queries), 40)
+        for where, expression in queries:
+            self.assertNotIn("$", expression, where)
+            if not any(name in expression for name in _ABSENT):
+                bed.wait_for(f"data for {where}: {expression}", lambda e=expression: prometheus.query(e), 10)
 
     def test_an_outage_is_noticed(self) -> None:
-        prometheus = Prometheus(self.arena, self.port)
+        prometheus = Prometheus(self.arena, self.port, self.me)
         bed.wait_for("a scrape", lambda: prometheus.query("vufd_ready == 1"), 30)
         self.vufd.kill()
         bed.wait_for("the alert", lambda: [alert["labels"]["alertname"] for alert in prometheus.api("alerts")["alerts"]

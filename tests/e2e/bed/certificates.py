@@ -22,7 +22,7 @@ class Authority:
     def __init__(self, directory: pathlib.Path) -> None:
         directory.mkdir()
         self._directory = directory
-        self._openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+        self._openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30",
                       "-subj", "/CN=vufd test", "-keyout", "ca.key", "-out", "ca.pem")
 
     def _openssl(self, *arguments: str) -> None:
@@ -35,6 +35,6 @@ class Authority:
         self._openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}",
                       "-keyout", f"{name}.key", "-out", f"{name}.csr")
         self._openssl("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
-                      "-days", "2", "-extfile", f"{name}.ext", "-out", f"{name}.pem")
+                      "-days", "30", "-extfile", f"{name}.ext", "-out", f"{name}.pem")
         path = self._directory
         return Pair(str(path / f"{name}.pem"), str(path / f"{name}.key"), str(path / "ca.pem"))

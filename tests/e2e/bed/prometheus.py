@@ -12,17 +12,38 @@ import urllib.request
 from typing import Any
 
 from bed.arena import Arena, Process
+from bed.certificates import Pair
 from bed.wait import wait_for
 
-RULES = pathlib.Path(__file__).resolve().parents[3] / "deploy" / "prometheus" / "rules.yaml"
+_DEPLOY = pathlib.Path(__file__).resolve().parents[3] / "deploy"
+RULES = _DEPLOY / "prometheus" / "rules.yaml"
+DASHBOARDS = _DEPLOY / "grafana"
+
+# What Grafana puts in place of its variables.
+_VARIABLES = {"$job": "vufd", "$instance": ".*", "$__rate_interval": "1m", "$__range": "1h"}
 
 _CONFIG = """\
 global: {{scrape_interval: 1s, evaluation_interval: 1s}}
 rule_files: ['{rules}']
 scrape_configs:
   - job_name: vufd
+    scheme: https
+    tls_config: {{ca_file: '{me.authority}', cert_file: '{me.certificate}', key_file: '{me.key}'}}
     static_configs: [{{targets: ['127.0.0.1:{target}']}}]
 """
+
+
+def dashboard_queries() -> list[tuple[str, str]]:
+    """Of every query of the dashboards that are shipped: where it is, and its expression with all hosts chosen."""
+    out = []
+    for path in sorted(DASHBOARDS.glob("*.json")):
+        for panel in json.loads(path.read_text())["panels"]:
+            for target in panel.get("targets", []):
+                expression = target["expr"]
+                for variable, value in _VARIABLES.items():
+                    expression = expression.replace(variable, value)
+                out.append((f"{path.stem}: {panel['title']}", expression))
+    return out
 
 
 def free_port() -> int:
@@ -33,13 +54,13 @@ def free_port() -> int:
 
 
 class Prometheus(Process):
-    """Answers queries when the constructor returns; scrapes 127.0.0.1:`target` every second."""
+    """Answers queries when the constructor returns; scrapes 127.0.0.1:`target` every second, over TLS as `me`."""
 
-    def __init__(self, arena: Arena, target: int) -> None:
+    def __init__(self, arena: Arena, target: int, me: Pair) -> None:
         self._port = free_port()
         config = pathlib.Path(arena.path("prometheus.yaml"))
         # Prometheus wants the rules beside itself, or an absolute path.
-        config.write_text(_CONFIG.format(rules=RULES, target=target))
+        config.write_text(_CONFIG.format(rules=RULES, target=target, me=me))
         program = shutil.which("prometheus")
         if program is None:
             raise RuntimeError("prometheus is not installed")

@@ -1,8 +1,8 @@
-// A very small HTTP/1.1 server for GET /metrics and GET /healthz on loopback.
+// A very small HTTP/1.1 server for GET /metrics and GET /healthz: on loopback, or over TLS.
 //
 // Not prometheus::Exposer: that one cannot answer 503, and offers no bound on clients or time.
-#ifndef VUFD_SERVER_METRICS_HTTP_SERVER_H_
-#define VUFD_SERVER_METRICS_HTTP_SERVER_H_
+#ifndef VUFD_SERVER_HTTP_HTTP_SERVER_H_
+#define VUFD_SERVER_HTTP_HTTP_SERVER_H_
 
 #include <functional>
 #include <map>
@@ -12,6 +12,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "server/http/http_stream.h"
 
 namespace vuf {
 
@@ -29,10 +30,16 @@ class HttpServer {
   // By path, e.g. "/metrics". Handlers run on the server's thread and must not block.
   using Handlers = std::map<std::string, std::function<HttpAnswer()>>;
 
-  // `address` is "HOST:PORT" with a numeric loopback host ("127.0.0.1", "[::1]") or "localhost";
-  // port 0 chooses one.
+  // "HOST:PORT" with a numeric host, "[::1]" for instance; port 0 chooses one.
+  struct Address {
+    // As the configuration calls it.
+    std::string field;
+    std::string text;
+    // Any other host is an error. "localhost" is "127.0.0.1".
+    bool only_loopback = true;
+  };
   static absl::StatusOr<std::unique_ptr<HttpServer>> Start(
-      const std::string& address, Handlers handlers,
+      const Address& address, Handlers handlers, HttpStreamMaker make_stream = PlainHttpStream,
       absl::Duration client_timeout = absl::Seconds(5));
   // Ends at once; open connections are closed.
   ~HttpServer();
@@ -44,24 +51,27 @@ class HttpServer {
  private:
   struct Client;
 
-  HttpServer(int listen_fd, int stop_fd, int port, Handlers handlers,
+  HttpServer(int listen_fd, int stop_fd, Handlers handlers, HttpStreamMaker make_stream,
              absl::Duration client_timeout);
   void Serve();
   void Accept();
   // False when the client is done with, for better or worse.
-  bool Advance(int fd, Client& client, short events);
+  bool Advance(Client& client) const;
+  void Understand(Client& client) const;
   std::string Answer(const std::string& request) const;
 
   const int listen_fd_;
   const int stop_fd_;
   const int port_;
   const Handlers handlers_;
+  const HttpStreamMaker make_stream_;
   const absl::Duration client_timeout_;
   // Of Serve's thread alone.
+  // By descriptor.
   std::map<int, Client> clients_;
   std::thread thread_;
 };
 
 }  // namespace vuf
 
-#endif  // VUFD_SERVER_METRICS_HTTP_SERVER_H_
+#endif  // VUFD_SERVER_HTTP_HTTP_SERVER_H_

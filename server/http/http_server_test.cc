@@ -1,4 +1,4 @@
-#include "server/metrics/http_server.h"
+#include "server/http/http_server.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -58,7 +58,7 @@ class HttpServerTest : public ::testing::Test {
  protected:
   void Start(absl::Duration client_timeout = absl::Seconds(5)) {
     auto server = HttpServer::Start(
-        "127.0.0.1:0",
+        {"http_address", "127.0.0.1:0"},
         {{"/metrics",
           [] {
             return HttpAnswer{200, "up 1\n"};
@@ -71,7 +71,7 @@ class HttpServerTest : public ::testing::Test {
           [this] {
             return healthy_ ? HttpAnswer{200, "ok\n"} : HttpAnswer{503, "stopping\n"};
           }}},
-        client_timeout);
+        PlainHttpStream, client_timeout);
     ASSERT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
   }
@@ -146,16 +146,28 @@ TEST_F(HttpServerTest, StopsAtOnceWithClientsConnected) {
 TEST(HttpServerAddressTest, OnlyLoopback) {
   for (const char* const address :
        {"0.0.0.0:0", "8.8.8.8:80", "[::]:0", "127.0.0.1", "127.0.0.1:70000", "127.0.0.1:x", ""}) {
-    const auto server = HttpServer::Start(address, {});
+    const auto server = HttpServer::Start({"http_address", address}, {});
     EXPECT_EQ(server.status().code(), absl::StatusCode::kInvalidArgument) << address;
     EXPECT_THAT(std::string(server.status().message()), HasSubstr("http_address")) << address;
   }
 }
 
+TEST(HttpServerAddressTest, AnyNumericHostWhereThatIsAllowed) {
+  for (const char* const address : {"0.0.0.0:0", "[::]:0", "127.0.0.1:0"}) {
+    EXPECT_TRUE(HttpServer::Start({"tls.http_address", address, false}, {}).ok()) << address;
+  }
+  for (const char* const address : {"localhost:0", "0.0.0.0", "0.0.0.0:70000", ""}) {
+    const auto server = HttpServer::Start({"tls.http_address", address, false}, {});
+    EXPECT_EQ(server.status().code(), absl::StatusCode::kInvalidArgument) << address;
+    EXPECT_THAT(std::string(server.status().message()), HasSubstr("tls.http_address")) << address;
+  }
+}
+
 TEST(HttpServerAddressTest, TakenPortIsSaid) {
-  const auto first = HttpServer::Start("127.0.0.1:0", {});
+  const auto first = HttpServer::Start({"http_address", "127.0.0.1:0"}, {});
   ASSERT_TRUE(first.ok());
-  const auto second = HttpServer::Start("127.0.0.1:" + std::to_string((*first)->port()), {});
+  const auto second =
+      HttpServer::Start({"http_address", "127.0.0.1:" + std::to_string((*first)->port())}, {});
   EXPECT_EQ(second.status().code(), absl::StatusCode::kUnavailable);
 }
 

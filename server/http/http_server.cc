@@ -1,4 +1,4 @@
-#include "server/metrics/http_server.h"
+#include "server/http/http_server.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -23,46 +23,53 @@
 namespace vuf {
 namespace {
 
-struct Address {
+struct SocketAddress {
   sockaddr_storage storage = {};
   socklen_t length = 0;
+  bool is_loopback = false;
 };
 
-absl::StatusOr<Address> ParseLoopback(const std::string& text) {
-  const absl::Status bad = absl::InvalidArgumentError(
-      absl::StrCat("http_address: \"", text, "\" is not HOST:PORT with a loopback host"));
-  const size_t colon = text.rfind(':');
-  int port = 0;
-  if (colon == std::string::npos || !absl::SimpleAtoi(text.substr(colon + 1), &port) || port < 0 ||
-      port > 65535) {
-    return bad;
-  }
-  std::string host = text.substr(0, colon);
-  if (host == "localhost") host = "127.0.0.1";
-  Address address;
+absl::StatusOr<SocketAddress> Numeric(const std::string& host, int port) {
+  SocketAddress address;
   auto* const v4 = reinterpret_cast<sockaddr_in*>(&address.storage);
   auto* const v6 = reinterpret_cast<sockaddr_in6*>(&address.storage);
   if (inet_pton(AF_INET, host.c_str(), &v4->sin_addr) == 1) {
-    if ((ntohl(v4->sin_addr.s_addr) >> 24) != 127) return bad;
     v4->sin_family = AF_INET;
     v4->sin_port = htons(static_cast<uint16_t>(port));
     address.length = sizeof(*v4);
+    address.is_loopback = (ntohl(v4->sin_addr.s_addr) >> 24) == 127;
     return address;
   }
   const std::string inner(absl::StripSuffix(absl::StripPrefix(host, "["), "]"));
-  if (inet_pton(AF_INET6, inner.c_str(), &v6->sin6_addr) != 1 ||
-      !IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr)) {
-    return bad;
+  if (inet_pton(AF_INET6, inner.c_str(), &v6->sin6_addr) != 1) {
+    return absl::InvalidArgumentError("not a numeric host");
   }
   v6->sin6_family = AF_INET6;
   v6->sin6_port = htons(static_cast<uint16_t>(port));
   address.length = sizeof(*v6);
+  address.is_loopback = IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
   return address;
 }
 
-absl::Status SystemError(const std::string& address, const char* what) {
+absl::StatusOr<SocketAddress> Parse(const HttpServer::Address& address) {
+  const std::string& text = address.text;
+  const size_t colon = text.rfind(':');
+  int port = 0;
+  if (colon != std::string::npos && absl::SimpleAtoi(text.substr(colon + 1), &port) && port >= 0 &&
+      port <= 65535) {
+    const std::string host = text.substr(0, colon);
+    const bool by_name = address.only_loopback && host == "localhost";
+    absl::StatusOr<SocketAddress> parsed = Numeric(by_name ? "127.0.0.1" : host, port);
+    if (parsed.ok() && (parsed->is_loopback || !address.only_loopback)) return parsed;
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat(address.field, ": \"", text, "\" is not HOST:PORT with a ",
+                   address.only_loopback ? "loopback" : "numeric", " host"));
+}
+
+absl::Status SystemError(const HttpServer::Address& address, const char* what) {
   return absl::UnavailableError(
-      absl::StrCat("http_address \"", address, "\": ", what, ": ", strerror(errno)));
+      absl::StrCat(address.field, " \"", address.text, "\": ", what, ": ", strerror(errno)));
 }
 
 int PortOf(int fd) {
@@ -79,6 +86,8 @@ const char* Reason(int code) {
       return "OK";
     case 400:
       return "Bad Request";
+    case 403:
+      return "Forbidden";
     case 404:
       return "Not Found";
     case 405:
@@ -101,16 +110,18 @@ std::string Message(const HttpAnswer& answer, bool with_body = true) {
 }  // namespace
 
 struct HttpServer::Client {
+  std::unique_ptr<HttpStream> stream;
   absl::Time deadline;
   std::string request;
   std::string answer;
   size_t sent = 0;
 };
 
-absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const std::string& address,
+absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const Address& address,
                                                               Handlers handlers,
+                                                              HttpStreamMaker make_stream,
                                                               absl::Duration client_timeout) {
-  absl::StatusOr<Address> parsed = ParseLoopback(address);
+  absl::StatusOr<SocketAddress> parsed = Parse(address);
   if (!parsed.ok()) return parsed.status();
   const int fd = socket(parsed->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return SystemError(address, "socket");
@@ -129,15 +140,16 @@ absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const std::string&
     return error;
   }
   return std::unique_ptr<HttpServer>(
-      new HttpServer(fd, stop_fd, PortOf(fd), std::move(handlers), client_timeout));
+      new HttpServer(fd, stop_fd, std::move(handlers), std::move(make_stream), client_timeout));
 }
 
-HttpServer::HttpServer(int listen_fd, int stop_fd, int port, Handlers handlers,
+HttpServer::HttpServer(int listen_fd, int stop_fd, Handlers handlers, HttpStreamMaker make_stream,
                        absl::Duration client_timeout)
     : listen_fd_(listen_fd),
       stop_fd_(stop_fd),
-      port_(port),
+      port_(PortOf(listen_fd)),
       handlers_(std::move(handlers)),
+      make_stream_(std::move(make_stream)),
       client_timeout_(client_timeout),
       thread_([this] { Serve(); }) {}
 
@@ -156,7 +168,7 @@ void HttpServer::Serve() {
     fds.push_back({clients_.size() < kMaxClients ? listen_fd_ : -1, POLLIN, 0});
     absl::Time next = absl::InfiniteFuture();
     for (const auto& [fd, client] : clients_) {
-      fds.push_back({fd, static_cast<short>(client.answer.empty() ? POLLIN : POLLOUT), 0});
+      fds.push_back({fd, client.stream->events(), 0});
       next = std::min(next, client.deadline);
     }
     const absl::Duration wait = std::max(next - absl::Now(), absl::ZeroDuration());
@@ -167,41 +179,49 @@ void HttpServer::Serve() {
     for (size_t i = 2; i < fds.size(); ++i) {
       Client& client = clients_[fds[i].fd];
       const bool late = absl::Now() >= client.deadline;
-      if (!late && (fds[i].revents == 0 || Advance(fds[i].fd, client, fds[i].revents))) continue;
-      close(fds[i].fd);
+      if (!late && (fds[i].revents == 0 || Advance(client))) continue;
       clients_.erase(fds[i].fd);
     }
     if (fds[1].revents != 0) Accept();
   }
-  for (const auto& [fd, client] : clients_) close(fd);
+  clients_.clear();
 }
 
 void HttpServer::Accept() {
   const int fd = accept4(listen_fd_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
   if (fd < 0) return;
-  clients_[fd].deadline = absl::Now() + client_timeout_;
+  std::unique_ptr<HttpStream> stream = make_stream_(fd);
+  if (stream == nullptr) return;
+  Client& client = clients_[fd];
+  client.stream = std::move(stream);
+  client.deadline = absl::Now() + client_timeout_;
 }
 
-bool HttpServer::Advance(int fd, Client& client, short events) {
-  if (client.answer.empty()) {
-    char buffer[2048];
-    const ssize_t n = recv(fd, buffer, sizeof(buffer), 0);
-    if (n < 0) return errno == EAGAIN || errno == EINTR;
-    if (n == 0) return false;
+bool HttpServer::Advance(Client& client) const {
+  char buffer[2048];
+  while (client.answer.empty()) {
+    const ssize_t n = client.stream->Read(buffer, sizeof(buffer));
+    if (n <= 0) return n == 0;
     client.request.append(buffer, static_cast<size_t>(n));
-    if (client.request.find("\r\n\r\n") != std::string::npos) {
-      client.answer = Answer(client.request);
-    } else if (client.request.size() >= kMaxRequestBytes) {
-      client.answer = Message({431, "the request is longer than 8192 bytes\n"});
-    }
-    return true;
+    Understand(client);
   }
-  if ((events & POLLOUT) == 0) return false;
-  const ssize_t n = send(fd, client.answer.data() + client.sent, client.answer.size() - client.sent,
-                         MSG_NOSIGNAL);
-  if (n < 0) return errno == EAGAIN || errno == EINTR;
-  client.sent += static_cast<size_t>(n);
-  return client.sent < client.answer.size();
+  while (client.sent < client.answer.size()) {
+    const ssize_t n = client.stream->Write(client.answer.data() + client.sent,
+                                           client.answer.size() - client.sent);
+    if (n <= 0) return n == 0;
+    client.sent += static_cast<size_t>(n);
+  }
+  return false;
+}
+
+void HttpServer::Understand(Client& client) const {
+  if (const std::string why = client.stream->refusal(); !why.empty()) {
+    client.answer = Message({403, why});
+  } else if (client.request.find("\r\n\r\n") != std::string::npos) {
+    client.answer = Answer(client.request);
+  } else if (client.request.size() >= kMaxRequestBytes) {
+    client.answer = Message({431, "the request is longer than 8192 bytes\n"});
+  }
 }
 
 std::string HttpServer::Answer(const std::string& request) const {
