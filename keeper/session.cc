@@ -67,8 +67,9 @@ std::optional<std::chrono::microseconds> Session::Patience(Time now) const {
                   [](const Fd& kick) { return kick.valid(); });
   // A front-end takes what is left of kicks soon after its stop, if at all.
   if (settling) {
-    return std::clamp(std::chrono::duration_cast<std::chrono::microseconds>(now - kept_since_) / 16,
-                      std::chrono::microseconds(50), std::chrono::microseconds(5000));
+    return std::clamp(
+        std::chrono::duration_cast<std::chrono::microseconds>(now - kept_since_) / 256,
+        std::chrono::microseconds(50), std::chrono::microseconds(5000));
   }
   if (!stop_.has_value()) return std::nullopt;
   // Rings are looked at, for nobody tells when the last answer is in them.
@@ -117,6 +118,9 @@ void Session::Read(FrontEnd& front_end, Time now) {
     Message message;
     switch (front_end.connection.Receive(message)) {
       case Connection::Got::kMessage:
+        // One that comes after the answer to a stop comes after the taking of kicks, and messages
+        // may follow one another without an end to this loop.
+        KeepKicks();
         Handle(front_end, message, now);
         break;
       case Connection::Got::kNothing:
@@ -149,9 +153,12 @@ void Session::Acknowledge(FrontEnd& front_end, uint64_t result) {
 void Session::Forward(FrontEnd& front_end, Message message) {
   front_end.busy = true;
   const uint32_t id = front_end.id;
-  back_end_->Ask(std::move(message), [this, id](const Message* answer) {
+  // Of a message about a ring.
+  const uint8_t ring = message.payload[0];
+  back_end_->Ask(std::move(message), [this, id, ring](const Message* answer) {
     FrontEnd* const waiting = Find(id);
     if (waiting == nullptr || answer == nullptr) return;
+    if (waiting->request == kSetVringCall) SignalCall(*waiting, ring);
     const bool has_own = waiting->request == kSetLogBase || waiting->request == kSetDeviceStateFd ||
                          waiting->request == kCheckDeviceState;
     uint64_t result = 1;

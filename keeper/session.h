@@ -77,10 +77,11 @@ class Session {
   uint64_t revision() const { return revision_; }
 
  private:
-  // How long a ring stays ready while it is stopped, for whoever was woken by a kick before: not at
-  // all when the last kick was taken, else as long as a busy host may keep a thread from running.
-  static constexpr std::chrono::milliseconds kSettled{0};
-  static constexpr std::chrono::milliseconds kUnsettled{50};
+  // How long a disabled ring stays ready for whoever was woken by a kick before: only to get
+  // through with the ring when the last kick was taken, else as long as a busy host may keep a
+  // thread from running.
+  static constexpr std::chrono::microseconds kSettled{250};
+  static constexpr std::chrono::microseconds kUnsettled{50000};
   // kDisabling and kSettling lead to kStopping, the three together are a stop under way.
   enum class RingState { kStopped, kStarting, kRunning, kDisabling, kSettling, kStopping };
   // A stop that a front-end waits for.
@@ -148,6 +149,7 @@ class Session {
   void DescribeRing(const FrontEnd& front_end, uint32_t ring);
   void EnableRing(uint32_t ring);
   void Started(uint32_t ring, const Message* answer);
+  void SignalCall(const FrontEnd& front_end, uint32_t ring);
   // Starts what was asked for while rings were being stopped.
   void StartPending();
   void Disable(FrontEnd& front_end, uint32_t ring, bool wants_base, Time now);
@@ -156,7 +158,8 @@ class Session {
   bool Drained(const FrontEnd& front_end, uint32_t ring) const;
   void GoOnStopping(Time now);
   // In two steps, `settle` apart.
-  void AskToStop(uint32_t ring, std::chrono::milliseconds settle);
+  void AskToStop(uint32_t ring, std::chrono::microseconds settle);
+  void KeepKicks() const;
   void AskForBase(uint32_t ring);
   void GoOnSettling(Time now);
   void Stopped(uint32_t ring, const Message* answer);

@@ -6,6 +6,7 @@
 namespace vuf::keeper {
 namespace {
 
+using std::chrono::microseconds;
 using std::chrono::milliseconds;
 
 // How long a ring is left ready when its stop was given up.
@@ -83,7 +84,7 @@ TEST_F(SessionDrain, StopWaitsForTheLastAnswer) {
   qemu_.TakeAnswer();
   EXPECT_EQ(qemu_.GetBase(1), 5u);
   EXPECT_FALSE(world_.Describe().front_ends(0).undrained());
-  EXPECT_EQ(world_.Describe().last_drain_us(), 300000u);
+  EXPECT_EQ(world_.Describe().last_drain_us(), 350000u);
   EXPECT_EQ(world_.Describe().drain_timeouts(), 0u);
 }
 
@@ -98,6 +99,19 @@ TEST_F(SessionDrain, WaitingKicksAgain) {
   EXPECT_EQ(Signalled(qemu_.kicks[1]), 0u);
   world_.Advance(milliseconds(1));
   EXPECT_EQ(Signalled(qemu_.kicks[1]), 1u);
+}
+
+// Whoever has taken the last kick may still look at the ring that has nothing more in it.
+TEST_F(SessionDrain, DisabledRingStaysReadyForAMomentAfterItsLastKick) {
+  Send(kSetVringEnable, {1, 0});
+  EXPECT_FALSE(world_.back_end.rings[1].enabled);
+  EXPECT_EQ(world_.back_end.Count(kGetVringBase), 0u);
+  EXPECT_LE(world_.session->Patience(world_.now), microseconds(250));
+  world_.Advance(microseconds(249));
+  EXPECT_EQ(world_.back_end.Count(kGetVringBase), 0u);
+  world_.Advance(microseconds(1));
+  EXPECT_EQ(world_.back_end.Count(kGetVringBase), 1u);
+  EXPECT_EQ(qemu_.unread_answers(), 1u);
 }
 
 TEST_F(SessionDrain, StopIsGivenUpAtTheLimitAndCannotBeSaved) {
@@ -124,7 +138,7 @@ TEST_F(SessionDrain, StopWaitsUntilTheLastKickIsTaken) {
   world_.back_end.stalled = false;
   world_.back_end.Serve();
   EXPECT_EQ(world_.back_end.Count(kSetVringEnable), told) << "it had not been told";
-  world_.Run();
+  world_.Settle();
   EXPECT_EQ(qemu_.unread_answers(), 1u);
   EXPECT_FALSE(world_.Describe().front_ends(0).undrained());
 }
@@ -198,7 +212,7 @@ TEST_F(SessionDrain, StopDuringALateRestartIsAnsweredOnce) {
   AnswerTheOldStopOnly();
   Send(kSetVringEnable, {1, 0});
   world_.back_end.stalled = false;
-  world_.Run();
+  world_.Settle();
   EXPECT_EQ(qemu_.unread_answers(), 1u);
   qemu_.TakeAnswer();
   EXPECT_FALSE(world_.back_end.rings[1].enabled);
@@ -285,7 +299,7 @@ TEST(SessionDrainAll, EveryRingIsStartedLate) {
     ASSERT_TRUE(qemu.Start());
     EXPECT_FALSE(world.session->end().has_value()) << "a back-end that does not read is not lost";
     world.back_end.stalled = false;
-    world.Run();
+    world.Settle();
     EXPECT_EQ(world.Describe().front_ends(0).running_rings(), kMaxRings);
   }
 }

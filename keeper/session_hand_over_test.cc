@@ -29,7 +29,7 @@ TEST_F(SessionHandOver, DestinationGoesOnWhereTheSourceStopped) {
   const VringAddr wanted = destination.AddressAtBackEnd(1);
   EXPECT_EQ(memcmp(&world.back_end.rings[1].address, &wanted, sizeof wanted), 0);
   EXPECT_TRUE(SameFile(world.back_end.files[0], destination.memory));
-  EXPECT_EQ(world.back_end.rings[1].kicks_taken, kicks + 1);
+  EXPECT_EQ(world.back_end.rings[1].kicks_taken, kicks + 2);
   EXPECT_NE(Signalled(destination.calls[1]), 0u);
   EXPECT_TRUE(Works(destination));
 }

@@ -177,6 +177,8 @@ void Session::DescribeRing(const FrontEnd& front_end, uint32_t index) {
   Tell(AddressForBackEnd(front_end, index));
   Tell(WithFd(kSetVringCall, index, ring.call));
   if (ring.error.valid()) Tell(WithFd(kSetVringErr, index, ring.error));
+  // Whoever was woken before the last stop and did not get to run since finds a kick, too.
+  Signal(ring.kick);
   Tell(WithFd(kSetVringKick, index, ring.kick));
 }
 
@@ -206,6 +208,12 @@ void Session::Started(uint32_t index, const Message* answer) {
     return Drop(*front_end, "the back-end refused the start, and there is no other way to say so");
   }
   Acknowledge(*front_end, result);
+}
+
+// QEMU's vhost-user-fs starts its rings with a notifier that it does not read, and then gives the
+// one that it does (seen with 10.0). What was signalled to the first is not lost thereby.
+void Session::SignalCall(const FrontEnd& front_end, uint32_t ring) {
+  if (ring < kMaxRings) Signal(front_end.rings[ring].call);
 }
 
 void Session::StartPending() {
@@ -279,7 +287,7 @@ void Session::GoOnStopping(Time now) {
 // longer ready. So a ring whose last kick was not taken has one all the time, and is disabled but
 // ready, until whoever was woken is through with it. One that is disabled is not served again
 // without a whole start.
-void Session::AskToStop(uint32_t index, std::chrono::milliseconds settle) {
+void Session::AskToStop(uint32_t index, std::chrono::microseconds settle) {
   if (stop_.has_value() && stop_->ring == index) stop_->asked = true;
   if (!IsServed(index)) return;
   rings_[index] = RingState::kDisabling;
@@ -297,9 +305,15 @@ void Session::AskToStop(uint32_t index, std::chrono::milliseconds settle) {
                  });
 }
 
+void Session::KeepKicks() const {
+  for (const Fd& kick : kept_kicks_) {
+    if (kick.valid() && !Pending(kick)) Signal(kick);
+  }
+}
+
 void Session::GoOnSettling(Time now) {
+  KeepKicks();
   for (uint32_t index = 0; index < kMaxRings; ++index) {
-    if (kept_kicks_[index].valid() && !Pending(kept_kicks_[index])) Signal(kept_kicks_[index]);
     if (rings_[index] == RingState::kSettling && now >= settled_at_[index]) AskForBase(index);
   }
 }

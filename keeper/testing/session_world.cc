@@ -20,7 +20,7 @@ FakeFrontEnd& SessionWorld::Connect(const FakeFrontEnd::Options& options, const 
   inodes_.push_back(InodeOf(there.get()));
   session->Add(std::move(there), 100 + static_cast<int>(front_ends_.size()));
   front_ends_.push_back(std::make_unique<FakeFrontEnd>(options, std::move(here), memory.Duplicate(),
-                                                       [this] { Run(); }));
+                                                       [this] { Settle(); }));
   return *front_ends_.back();
 }
 
@@ -54,6 +54,11 @@ void SessionWorld::Run() {
     for (const auto& front_end : front_ends_) more = front_end->Read() || more;
   }
   if (more) abort();
+}
+
+void SessionWorld::Settle() {
+  Run();
+  Advance(std::chrono::microseconds(250));
 }
 
 void SessionWorld::Advance(std::chrono::microseconds by) {

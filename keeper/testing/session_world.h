@@ -29,6 +29,8 @@ class SessionWorld {
   // Until nothing more happens. Time stands still.
   void Run();
   void Advance(std::chrono::microseconds by);
+  // As long as a ring with its last kick taken takes to stop.
+  void Settle();
 
   uint64_t Inode(const FakeFrontEnd& front_end) const;
   // A stateless permit for a hand-over from one to the other; a minute long.
