@@ -21,6 +21,8 @@ namespace {
 
 constexpr size_t kMaxSockets = 1 << 20;
 constexpr int kAttempts = 3;
+// MAX_ERRNO of the kernel (include/linux/err.h).
+constexpr int32_t kMaxErrno = 4095;
 // TCP_ESTABLISHED and TCP_LISTEN, which unix sockets borrow.
 constexpr int kEstablished = 1;
 constexpr int kListen = 10;
@@ -86,23 +88,29 @@ absl::StatusOr<UnixSocket> ParseSocket(absl::string_view body) {
   return socket;
 }
 
+// `outcome` is a negative errno, or whatever else stands in its place: then its sign cannot be turned.
+absl::Status OutcomeStatus(int32_t outcome, absl::string_view what) {
+  if (outcome < -kMaxErrno || outcome > 0) {
+    return absl::DataLossError(absl::StrCat(what, ": ", outcome, " is no error of the kernel"));
+  }
+  return absl::ErrnoToStatus(-outcome, what);
+}
+
 absl::Status KernelError(absl::string_view body) {
   nlmsgerr error;
   if (!Peek(body, error)) return absl::DataLossError("an error of the kernel is cut short");
-  if (error.error == 0) return absl::OkStatus();
-  return absl::ErrnoToStatus(-error.error, "the kernel refuses to list unix sockets");
+  return OutcomeStatus(error.error, "the kernel refuses to list unix sockets");
 }
 
 absl::Status AddMessage(const nlmsghdr& header, absl::string_view body, UnixSocketDump& dump) {
   if ((header.nlmsg_flags & NLM_F_DUMP_INTR) != 0) dump.interrupted = true;
   if (header.nlmsg_type == NLMSG_DONE) {
-    // The dump's own outcome: a negative errno when it was abandoned.
+    // The dump's own outcome, unless it has none: a negative errno when it was abandoned.
     int32_t outcome = 0;
-    if (Peek(body, outcome) && outcome < 0) {
-      return absl::ErrnoToStatus(-outcome, "the kernel abandoned the list of unix sockets");
-    }
-    dump.done = true;
-    return absl::OkStatus();
+    Peek(body, outcome);
+    absl::Status status = OutcomeStatus(outcome, "the kernel abandoned the list of unix sockets");
+    dump.done = status.ok();
+    return status;
   }
   if (header.nlmsg_type == NLMSG_ERROR) return KernelError(body);
   if (header.nlmsg_type == NLMSG_OVERRUN) return absl::DataLossError("the kernel lost messages");

@@ -136,6 +136,20 @@ TEST(ParseUnixDiagTest, PassesTheKernelsErrorsOn) {
   EXPECT_FALSE(dump.done);
 }
 
+TEST(ParseUnixDiagTest, AnOutcomeThatIsNoErrnoIsQuoted) {
+  for (const int32_t outcome : {INT32_MIN, -4096, 1, INT32_MAX}) {
+    UnixSocketDump dump;
+    const nlmsgerr error = {outcome, {}};
+    const absl::Status refused =
+        ParseUnixDiag(Message(NLMSG_ERROR, Bytes(error)), kSequence, dump);
+    EXPECT_TRUE(absl::IsDataLoss(refused)) << refused;
+    EXPECT_THAT(refused.message(), testing::HasSubstr(absl::StrCat(outcome)));
+    EXPECT_TRUE(absl::IsDataLoss(
+        ParseUnixDiag(Message(NLMSG_DONE, Bytes(outcome)), kSequence, dump)));
+    EXPECT_FALSE(dump.done);
+  }
+}
+
 TEST(ParseUnixDiagTest, RefusesEveryTruncation) {
   const std::string row = Row(1, 1, Name("/run/fs0.sock") + Number(UNIX_DIAG_PEER, 3));
   for (size_t size = 1; size < row.size(); ++size) {
