@@ -18,6 +18,11 @@ class SystemClock : public Clock {
   absl::Time Now() const override { return absl::Now(); }
 };
 
+// So recent that what was seen then is taken for the present where no more than this is needed.
+inline constexpr absl::Duration kJustNow = absl::Seconds(2);
+// A clock that was set back tells nothing.
+inline bool IsJustNow(absl::Time at, absl::Time now) { return at <= now && now <= at + kJustNow; }
+
 class FakeClock : public Clock {
  public:
   explicit FakeClock(absl::Time now) : now_(now) {}

@@ -206,6 +206,7 @@ void Visit(auto& archive, Is<BackEndFacts> auto& back_end) {
   using R = v1::BackEndRecord;
   archive(R::kSocketFieldNumber, back_end.socket);
   archive(R::kProcessFieldNumber, back_end.process);
+  archive(R::kFirstStartTicksFieldNumber, back_end.first_start_ticks);
   archive(R::kProcessStateFieldNumber, back_end.process_state);
   archive(R::kExecutableFieldNumber, back_end.executable);
   archive(R::kExecutableDeletedFieldNumber, back_end.executable_deleted);

@@ -161,6 +161,7 @@ void AddBackEnd(Rows& rows) {
   Spoiler<BackEndFacts>(rows, "back_end", BackEnd)
       .Fact("socket", &BackEndFacts::socket)
       .Fact("process", &BackEndFacts::process)
+      .Fact("first_start_ticks", &BackEndFacts::first_start_ticks)
       .Fact("process_state", &BackEndFacts::process_state)
       .Fact("executable", &BackEndFacts::executable)
       .Fact("executable_deleted", &BackEndFacts::executable_deleted)

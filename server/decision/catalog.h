@@ -62,6 +62,8 @@ inline constexpr DeviceFact<std::string> kMigrationProperty{"migration property"
 
 inline constexpr BackEndFact<SocketFacts> kSocket{"back-end socket", &BackEndFacts::socket};
 inline constexpr BackEndFact<ProcessId> kProcess{"back-end process", &BackEndFacts::process};
+inline constexpr BackEndFact<uint64_t> kFirstStartTicks{"back-end first start",
+                                                        &BackEndFacts::first_start_ticks};
 inline constexpr BackEndFact<ProcessState> kProcessState{"back-end process state",
                                                          &BackEndFacts::process_state};
 inline constexpr BackEndFact<bool> kExecutableDeleted{"back-end executable replaced",

@@ -12,6 +12,7 @@ template <typename Visit>
 void ForEachBackEndFact(const std::string& at, BackEndFacts& back_end, Visit visit) {
   visit(at + "socket", back_end.socket);
   visit(at + "process", back_end.process);
+  visit(at + "first_start_ticks", back_end.first_start_ticks);
   visit(at + "process_state", back_end.process_state);
   visit(at + "executable", back_end.executable);
   visit(at + "executable_deleted", back_end.executable_deleted);

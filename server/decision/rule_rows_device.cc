@@ -130,12 +130,14 @@ void BackEndRows(RuleRows& rows) {
   }
   rows.push_back({"restarted",
                   [](Facts& f) {
-                    Be(Src(f)).process.value->start_ticks = Src(f).process.value->start_ticks + 11;
+                    const uint64_t later = Src(f).process.value->start_ticks + 1;
+                    Be(Src(f)).process.value->start_ticks = later;
+                    Be(Src(f)).first_start_ticks.value = later;
                   },
                   {"BACK_END_STARTED_AFTER_QEMU"}});
-  rows.push_back({"forked when QEMU was starting",
+  rows.push_back({"forked by a virtiofsd that is older than QEMU",
                   [](Facts& f) {
-                    Be(Src(f)).process.value->start_ticks = Src(f).process.value->start_ticks + 10;
+                    Be(Src(f)).process.value->start_ticks = Src(f).process.value->start_ticks + 50;
                   },
                   {}});
 }

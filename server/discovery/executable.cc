@@ -77,12 +77,31 @@ absl::StatusOr<std::set<std::string>> ParseCapabilities(absl::string_view output
   return features;
 }
 
+namespace {
+
+// Where the program finds its loader and libraries. A descriptor; -1: in vufd's own root.
+int RootToRunIn(const struct stat& file, const std::string& root, const std::string& path) {
+  struct stat own = {};
+  struct stat its = {};
+  struct stat there = {};
+  if (stat("/", &own) != 0 || stat((root + "/").c_str(), &its) != 0 ||
+      (own.st_dev == its.st_dev && own.st_ino == its.st_ino) ||
+      stat((root + path).c_str(), &there) != 0 || there.st_dev != file.st_dev ||
+      there.st_ino != file.st_ino) {
+    return -1;
+  }
+  return open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+}  // namespace
+
 bool ExecutableInspector::Allows(absl::string_view path) const {
   return allowed_names_.count(BaseName(path)) != 0;
 }
 
 absl::StatusOr<ExecutableFacts> ExecutableInspector::Inspect(const std::string& link,
                                                              const std::string& path,
+                                                             const std::string& root,
                                                              absl::Time deadline) {
   if (!Allows(path)) {
     return absl::PermissionDeniedError(
@@ -99,8 +118,13 @@ absl::StatusOr<ExecutableFacts> ExecutableInspector::Inspect(const std::string& 
                        Nanoseconds(file.st_ctim)};
   if (std::optional<ExecutableFacts> known = Remembered(key)) return *std::move(known);
 
+  const int root_fd = RootToRunIn(file, root, path);
+  const auto close_root = absl::MakeCleanup([root_fd] {
+    if (root_fd >= 0) close(root_fd);
+  });
   const auto run = [&](const std::string& option) {
-    return RunForOutput(fd, {BaseName(path), option}, std::min(deadline, absl::Now() + run_limit_));
+    return RunForOutput(fd, root_fd, {BaseName(path), option},
+                        std::min(deadline, absl::Now() + run_limit_));
   };
   const absl::StatusOr<std::string> version = run("--version");
   if (!version.ok()) {

@@ -42,11 +42,13 @@ class ExecutableInspector {
   ExecutableInspector(std::set<std::string> allowed_names, absl::Duration run_limit)
       : allowed_names_(std::move(allowed_names)), run_limit_(run_limit) {}
 
-  // `link` is /proc/PID/exe, `path` what it points to. Runs the program at most twice, unless the
-  // same file was inspected before. PERMISSION_DENIED: the program is not one that vufd runs, or
-  // somebody else than root and vufd can change it.
+  // `link` is /proc/PID/exe, `path` what it points to, `root` the root directory of whoever started
+  // it: it is run there when that is not vufd's own (which is a container's, say) and has it at
+  // `path`. Runs the program at most twice, unless the same file was inspected before.
+  // PERMISSION_DENIED: the program is not one that vufd runs, or somebody else than root and vufd
+  // can change it.
   absl::StatusOr<ExecutableFacts> Inspect(const std::string& link, const std::string& path,
-                                          absl::Time deadline);
+                                          const std::string& root, absl::Time deadline);
   bool Allows(absl::string_view path) const;
 
  private:

@@ -33,7 +33,7 @@ class ExecutableTest : public ::testing::Test {
   }
   absl::StatusOr<ExecutableFacts> Inspect(const std::string& name) {
     const std::string path = Stub(name);
-    return inspector_.Inspect(path, path, absl::Now() + absl::Seconds(30));
+    return inspector_.Inspect(path, path, "/", absl::Now() + absl::Seconds(30));
   }
 
   ExecutableInspector inspector_{{"virtiofsd", "virtiofsd-c", "virtiofsd-other", "virtiofsd-hang",
@@ -99,16 +99,16 @@ TEST_F(ExecutableTest, NeverRunsAProgramThatNoProfileNames) {
 TEST_F(ExecutableTest, NeverRunsAProgramThatOthersCanChange) {
   const std::string path = Stub("virtiofsd");
   ASSERT_EQ(chmod(path.c_str(), 0775), 0);
-  EXPECT_TRUE(
-      absl::IsPermissionDenied(inspector_.Inspect(path, path, absl::InfiniteFuture()).status()));
+  EXPECT_TRUE(absl::IsPermissionDenied(
+      inspector_.Inspect(path, path, "/", absl::InfiniteFuture()).status()));
 }
 
 TEST_F(ExecutableTest, RunsTheFileEvenWhenItsNameIsGone) {
   const std::string path = Stub("virtiofsd");
   const int fd = open(path.c_str(), O_PATH | O_CLOEXEC);
   ASSERT_EQ(unlink(path.c_str()), 0);
-  const auto facts =
-      inspector_.Inspect(absl::StrCat("/proc/self/fd/", fd), path, absl::Now() + absl::Seconds(30));
+  const auto facts = inspector_.Inspect(absl::StrCat("/proc/self/fd/", fd), path, "/",
+                                        absl::Now() + absl::Seconds(30));
   ASSERT_TRUE(facts.ok()) << facts.status();
   EXPECT_EQ(facts->kind, BackEndKind::kVirtiofsd);
   close(fd);
@@ -117,17 +117,17 @@ TEST_F(ExecutableTest, RunsTheFileEvenWhenItsNameIsGone) {
 TEST_F(ExecutableTest, RemembersAFileUntilItChanges) {
   const std::string path = Stub("virtiofsd");
   const absl::Time deadline = absl::Now() + absl::Seconds(30);
-  ASSERT_TRUE(inspector_.Inspect(path, path, deadline).ok());
+  ASSERT_TRUE(inspector_.Inspect(path, path, "/", deadline).ok());
   // In no time at all: only what is remembered can be told.
-  EXPECT_TRUE(inspector_.Inspect(path, path, absl::InfinitePast()).ok());
+  EXPECT_TRUE(inspector_.Inspect(path, path, "/", absl::InfinitePast()).ok());
   std::ofstream(path, std::ios::app) << "x";
-  EXPECT_FALSE(inspector_.Inspect(path, path, absl::InfinitePast()).ok());
+  EXPECT_FALSE(inspector_.Inspect(path, path, "/", absl::InfinitePast()).ok());
 }
 
 TEST_F(ExecutableTest, GivesUpOnAProgramThatHangs) {
   const std::string path = Stub("virtiofsd-hang");
   const absl::Time start = absl::Now();
-  const auto facts = inspector_.Inspect(path, path, start + absl::Milliseconds(300));
+  const auto facts = inspector_.Inspect(path, path, "/", start + absl::Milliseconds(300));
   EXPECT_TRUE(absl::IsDeadlineExceeded(facts.status())) << facts.status();
   EXPECT_LT(absl::Now() - start, absl::Seconds(8));
 }
@@ -152,7 +152,7 @@ TEST_F(ExecutableTest, WhatCannotBeExecutedIsNoVersion) {
   const std::string path = absl::StrCat(getenv("TEST_TMPDIR"), "/virtiofsd");
   unlink(path.c_str());
   std::ofstream(path) << "no program";
-  const auto facts = inspector_.Inspect(path, path, absl::Now() + absl::Seconds(30));
+  const auto facts = inspector_.Inspect(path, path, "/", absl::Now() + absl::Seconds(30));
   EXPECT_THAT(std::string(facts.status().message()), HasSubstr("could not be started"));
 }
 
@@ -161,7 +161,7 @@ TEST_F(ExecutableTest, TheProgramGetsNothingOfOurs) {
   const int leak = open("/dev/null", O_RDONLY);
   const int fd = open(path.c_str(), O_PATH | O_CLOEXEC);
   const auto output =
-      RunForOutput(fd, {"virtiofsd-env", "--version"}, absl::Now() + absl::Seconds(30));
+      RunForOutput(fd, -1, {"virtiofsd-env", "--version"}, absl::Now() + absl::Seconds(30));
   ASSERT_TRUE(output.ok()) << output.status();
   EXPECT_EQ(*output, "environment: PATH=/usr/bin:/bin LC_ALL=C descriptors: 0 1 2\n");
   close(fd);

@@ -17,15 +17,35 @@ bool HasFreezer(absl::string_view list) {
   return absl::c_linear_search(absl::StrSplit(list, ','), "freezer");
 }
 
+// What is outside of vufd's cgroup namespace (a container's, say) begins with steps that lead out
+// of it, "/../../system.slice": how many, and what follows.
+struct Path {
+  explicit Path(absl::string_view text) : below(text) {
+    while (below == "/.." || absl::StartsWith(below, "/../")) {
+      below.remove_prefix(3);
+      ++steps_out;
+    }
+    if (below == "/") below = "";
+  }
+  int steps_out = 0;
+  absl::string_view below;
+};
+
 // `path` is `above` or below it.
-bool IsWithin(absl::string_view path, absl::string_view above) {
-  return above == "/" || path == above || absl::StartsWith(path, absl::StrCat(above, "/"));
+bool IsWithin(const Path& path, const Path& above) {
+  return path.steps_out == above.steps_out &&
+         (path.below == above.below ||
+          absl::StartsWith(path.below, absl::StrCat(above.below, "/")));
 }
 
 // vufd runs, so no control group that it is in itself is frozen.
 bool HoldsVufd(const Cgroup& cgroup, const std::vector<Cgroup>& own) {
+  const Path path(cgroup.path);
   return absl::c_any_of(own, [&](const Cgroup& mine) {
-    return mine.controllers == cgroup.controllers && IsWithin(mine.path, cgroup.path);
+    const Path here(mine.path);
+    // Further out than vufd is, or as far, on the way to the root.
+    const bool above = path.below.empty() && here.steps_out <= path.steps_out;
+    return mine.controllers == cgroup.controllers && (above || IsWithin(here, path));
   });
 }
 
@@ -36,16 +56,14 @@ struct Place {
 };
 
 absl::StatusOr<Place> Find(const Cgroup& cgroup, const std::vector<Mount>& mounts) {
-  // Outside of vufd's cgroup namespace.
-  const bool hidden = absl::StartsWith(cgroup.path, "/..");
+  const Path path(cgroup.path);
   for (const Mount& mount : mounts) {
     const bool fits = cgroup.controllers.empty()
                           ? mount.file_system == "cgroup2"
                           : mount.file_system == "cgroup" && HasFreezer(mount.options);
-    if (hidden || !fits || !IsWithin(cgroup.path, mount.root)) continue;
-    absl::string_view below = cgroup.path;
-    if (mount.root != "/") below.remove_prefix(mount.root.size());
-    return Place{mount.mount_point, std::string(absl::StripSuffix(below, "/"))};
+    const Path root(mount.root);
+    if (!fits || !IsWithin(path, root)) continue;
+    return Place{mount.mount_point, std::string(path.below.substr(root.below.size()))};
   }
   return absl::NotFoundError(
       absl::StrCat("control group ", cgroup.path, " is not mounted where vufd can see it"));

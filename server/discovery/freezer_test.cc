@@ -87,6 +87,37 @@ TEST_F(FreezerTest, WhatCannotBeSeenIsAnError) {
   EXPECT_FALSE(Frozen().ok());
 }
 
+// As /proc tells it in a container, where the host's hierarchy is mounted besides the container's
+// own.
+TEST_F(FreezerTest, VufdInACgroupNamespaceOfItsOwn) {
+  Write("proc/self/cgroup", "6:freezer:/\n0::/\n");
+  Write("proc/self/mountinfo",
+        absl::StrCat("36 31 0:35 / ", dir_, "/own rw - cgroup2 cgroup2 rw\n", "37 31 0:34 /../.. ",
+                     dir_, "/v1 rw - cgroup cgroup rw,freezer\n", "38 31 0:35 /../.. ", dir_,
+                     "/v2 rw - cgroup2 cgroup2 rw\n"));
+  Write("own/a/b/cgroup.controllers", "");
+  Write("own/a/cgroup.freeze", "1\n");
+  Write("proc/7/cgroup", "6:freezer:/../../a/b\n0::/../../a/b\n");
+  EXPECT_EQ(Frozen().value(), false);
+  for (const char* file : {"v2/a/cgroup.freeze", "v1/a/b/freezer.state"}) {
+    Write(file, file[1] == '2' ? "1\n" : "FROZEN\n");
+    EXPECT_EQ(Frozen().value(), true) << file;
+    Write(file, file[1] == '2' ? "0\n" : "THAWED\n");
+  }
+  for (const char* path : {"/../..", "/..", "/"}) {
+    Write("proc/7/cgroup", absl::StrCat("0::", path, "\n"));
+    EXPECT_EQ(Frozen().value(), false) << path << " holds vufd";
+  }
+  // vufd was moved out of its namespace.
+  Write("proc/self/cgroup", "0::/../../vufd\n");
+  Write("proc/7/cgroup", "0::/..\n");
+  EXPECT_FALSE(Frozen().ok()) << "vufd is further out";
+  for (const char* path : {"/../a/b", "/../../../a/b", "/..a/b"}) {
+    Write("proc/7/cgroup", absl::StrCat("0::", path, "\n"));
+    EXPECT_FALSE(Frozen().ok()) << path << " is not below a mount";
+  }
+}
+
 TEST_F(FreezerTest, AMountOfAPartOfTheHierarchy) {
   Write("proc/self/mountinfo",
         absl::StrCat("38 31 0:35 /a ", dir_, "/v2/a rw - cgroup2 cgroup2 rw\n"));

@@ -63,12 +63,12 @@ HostDiscovery::HostDiscovery(const HostDiscoveryOptions& options,
       inspector_(options.executable_names, options.run_limit),
       sockets_(std::move(sockets)),
       clock_(clock),
-      holders_(&procfs_,
+      holders_(&procfs_, clock,
                [this](const std::string& executable) {
                  return inspector_.Allows(executable) || IsKeeper(executable) || IsQemu(executable);
                }),
       kept_holders_(
-          &procfs_,
+          &procfs_, clock,
           [this](const std::string& executable) { return inspector_.Allows(executable); }),
       observer_(&procfs_, &inspector_, clock),
       keeper_observer_(&procfs_, &observer_, &kept_holders_, keepers, clock) {}
@@ -180,7 +180,7 @@ absl::Status HostDiscovery::ObserveDevices(VmFacts& vm, Look look, absl::Time de
         Known(view.FrontEnds(socket->peer_inode), Source::kSockDiag, now, detail);
     device.back_end.socket = Known(*std::move(socket), Source::kSockDiag, now, detail);
   }
-  const absl::StatusOr<SocketHolders> holders = holders_.FindConnected(wanted, look, deadline);
+  const absl::StatusOr<SocketHolders> holders = holders_.Find(wanted, look, deadline);
   std::vector<BackEndFacts*> served;
   for (FsDeviceFacts& device : *vm.devices.value) {
     if (!device.back_end.socket.known()) continue;
@@ -320,7 +320,8 @@ bool HostDiscovery::ObserveServer(const std::string& path, const FileSighting& f
   facts.socket =
       Known(SocketFacts{path, file.file, file.file, first}, Source::kSockDiag, now, detail);
   facts.front_ends = Known(front_ends, Source::kSockDiag, now, detail);
-  ObserveHolder(holders_.Find(served, deadline), served, Look::kWhoIsWho, deadline, facts);
+  ObserveHolder(holders_.Find(served, Look::kEverything, deadline), served, Look::kWhoIsWho,
+                deadline, facts);
   keeper_observer_.Observe({&facts}, view, Look::kWhoIsWho, deadline);
   return true;
 }

@@ -20,6 +20,34 @@ TEST_F(HostDiscoveryTest, SeesAStoppedBackEnd) {
   EXPECT_EQ(Observe().process_state.value, ProcessState::kStopped);
 }
 
+class ForkedBackEndTest : public HostDiscoveryTest {
+ protected:
+  static constexpr int kParent = 199;
+  ForkedBackEndTest() {
+    AddProcess(kParent, 1, {"virtiofsd", "--shared-dir", dir_ + "/share"}, dir_ + "/virtiofsd", {});
+    SetStat(kParent, 1, "S", 400);
+    SetStat(kBackEnd, kParent, "S", 420);
+  }
+};
+
+TEST_F(ForkedBackEndTest, BeganWithItsParent) {
+  const BackEndFacts& seen = Observe();
+  EXPECT_EQ(seen.first_start_ticks.value, uint64_t{400});
+  EXPECT_EQ(seen.process.value->start_ticks, 420u);
+}
+
+TEST_F(ForkedBackEndTest, BeganItselfWhenItsParentIsAnotherProgram) {
+  Write("199/cmdline", "supervisor");
+  EXPECT_EQ(Observe().first_start_ticks.value, uint64_t{420});
+}
+
+TEST_F(ForkedBackEndTest, IsNotKnownToHaveBegunWhenItsParentCannotBeSeen) {
+  fs::remove(dir_ + "/proc/199/exe");
+  const BackEndFacts& seen = Observe();
+  EXPECT_FALSE(seen.first_start_ticks.known());
+  EXPECT_TRUE(seen.process.known());
+}
+
 TEST_F(HostDiscoveryTest, AProgramThatNoProfileNamesIsOfUnknownKind) {
   fs::rename(dir_ + "/virtiofsd", dir_ + "/strange");
   fs::remove(dir_ + "/proc/200/exe");

@@ -77,7 +77,7 @@ TEST_F(HostDiscoveryTest, AQemuThatIsReplacedMeanwhileSpoilsEverything) {
 
 TEST_F(HostDiscoveryTest, ABackEndThatIsReplacedMeanwhileIsUnknown) {
   // Before its executable is looked at, after its start was read.
-  clock_.n = 4;
+  clock_.n = 6;
   clock_.meddle = [this] { SetStat(kBackEnd, 1, "S", 501); };
   const BackEndFacts& seen = Observe();
   EXPECT_TRUE(seen.socket.known());

@@ -173,7 +173,7 @@ void KeeperObserver::Observe(const std::vector<BackEndFacts*>& back_ends, const 
     found.emplace_back(facts, socket);
   }
   if (found.empty()) return;
-  const absl::StatusOr<SocketHolders> holders = holders_->FindConnected(wanted, look, deadline);
+  const absl::StatusOr<SocketHolders> holders = holders_->Find(wanted, look, deadline);
   for (const auto& [facts, socket] : found) ObserveKept(socket, holders, look, deadline, *facts);
 }
 

@@ -54,10 +54,38 @@ Evidence<ProcessState> StateOf(const ProcStat& stat, const absl::StatusOr<bool>&
   return state;
 }
 
+// A child that has become another program differs from its parent in one of the two.
+absl::StatusOr<bool> RunTheSame(const Procfs& procfs, int child, int parent) {
+  const absl::StatusOr<ExeLink> exe = procfs.Exe(child);
+  if (!exe.ok()) return exe.status();
+  const absl::StatusOr<ExeLink> parents_exe = procfs.Exe(parent);
+  if (!parents_exe.ok()) return parents_exe.status();
+  const absl::StatusOr<std::vector<std::string>> line = procfs.Cmdline(child);
+  if (!line.ok()) return line.status();
+  const absl::StatusOr<std::vector<std::string>> parents_line = procfs.Cmdline(parent);
+  if (!parents_line.ok()) return parents_line.status();
+  return exe->path == parents_exe->path && *line == *parents_line;
+}
+
+// stat of the first of those that this one was forked from without becoming another program.
+absl::StatusOr<ProcStat> Eldest(const Procfs& procfs, int pid, const ProcStat& stat) {
+  // virtiofsd forks once.
+  constexpr int kGenerations = 4;
+  absl::StatusOr<ProcStat> eldest = stat;
+  for (int i = 0; i < kGenerations && eldest.ok() && eldest->parent > 1; ++i) {
+    const absl::StatusOr<bool> same = RunTheSame(procfs, pid, eldest->parent);
+    if (!same.ok()) return same.status();
+    if (!*same) break;
+    eldest = procfs.Stat(eldest->parent);
+  }
+  return eldest;
+}
+
 }  // namespace
 
 void ForgetProcess(const std::string& why, BackEndFacts& facts) {
   facts.process = Unknown<ProcessId>(why);
+  facts.first_start_ticks = Unknown<uint64_t>(why);
   facts.process_state = Unknown<ProcessState>(why);
   facts.executable = Unknown<std::string>(why);
   facts.executable_deleted = Unknown<bool>(why);
@@ -91,6 +119,10 @@ void ProcessObserver::Observe(int pid, Look look, absl::Time deadline, BackEndFa
     return;
   }
   facts.process = Known(ProcessId{pid, before->start_ticks}, Source::kProcfs, now, who);
+  const absl::StatusOr<ProcStat> eldest = Eldest(*procfs_, pid, *before);
+  facts.first_start_ticks =
+      ToEvidence(eldest.ok() ? absl::StatusOr<uint64_t>(eldest->start_ticks) : eldest.status(),
+                 Source::kProcfs, now, who);
   facts.process_state = StateOf(*before, IsFrozen(*procfs_, pid), now, who);
   const absl::StatusOr<ProcStatus> status = procfs_->Status(pid);
   facts.effective_capabilities =
@@ -102,7 +134,8 @@ void ProcessObserver::Observe(int pid, Look look, absl::Time deadline, BackEndFa
   facts.descriptors = look == Look::kEverything
                           ? ToEvidence(Descriptors(pid, deadline), Source::kProcfs, now, who)
                           : Unknown<DescriptorFacts>(kNotLookedAt, Source::kProcfs);
-  ObserveExecutable(pid, deadline, facts);
+  // It may be in its sandbox, and what forked it, too; not so whoever started that.
+  ObserveExecutable(pid, eldest.ok() ? eldest->parent : pid, deadline, facts);
   ObserveOptions(pid, facts);
   share_observer_.Observe(pid, look, deadline, facts);
   // Last: all of the above is about one process only if it is still the same one.
@@ -112,12 +145,14 @@ void ProcessObserver::Observe(int pid, Look look, absl::Time deadline, BackEndFa
   }
 }
 
-void ProcessObserver::ObserveExecutable(int pid, absl::Time deadline, BackEndFacts& facts) const {
+void ProcessObserver::ObserveExecutable(int pid, int root_pid, absl::Time deadline,
+                                        BackEndFacts& facts) const {
   const absl::Time now = clock_->Now();
   const std::string link = procfs_->PathOf(pid, "exe");
   const absl::StatusOr<ExeLink> exe = procfs_->Exe(pid);
   const absl::StatusOr<ExecutableFacts> inspected =
-      exe.ok() ? inspector_->Inspect(link, exe->path, deadline) : exe.status();
+      exe.ok() ? inspector_->Inspect(link, exe->path, procfs_->PathOf(root_pid, "root"), deadline)
+               : exe.status();
   if (exe.ok()) {
     facts.executable = Known(exe->path, Source::kProcfs, now, link);
     facts.executable_deleted = Known(exe->deleted, Source::kProcfs, now, link);

@@ -38,7 +38,7 @@ class ProcessObserver {
   absl::StatusOr<int> ServingProcess(const std::vector<int>& pids) const;
 
  private:
-  void ObserveExecutable(int pid, absl::Time deadline, BackEndFacts& facts) const;
+  void ObserveExecutable(int pid, int root_pid, absl::Time deadline, BackEndFacts& facts) const;
   void ObserveOptions(int pid, BackEndFacts& facts) const;
   absl::StatusOr<ProcessIds> Ids(int pid, const absl::StatusOr<ProcStatus>& status) const;
   absl::StatusOr<DescriptorFacts> Descriptors(int pid, absl::Time deadline) const;

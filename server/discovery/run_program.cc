@@ -32,8 +32,12 @@ struct ChildPlan {
   int null_fd;
   int output_fd;
   int executable_fd;
+  // -1: none.
+  int root_fd;
   char* const* arguments;
 };
+
+bool EnterRoot(int root_fd) { return root_fd < 0 || (fchdir(root_fd) == 0 && chroot(".") == 0); }
 
 void ResetSignals() {
   struct sigaction by_default = {};
@@ -50,7 +54,7 @@ void ResetSignals() {
   const rlimit no_core = {0, 0};
   setrlimit(RLIMIT_CORE, &no_core);
   // The descriptors of the plan are all above 3, see MoveUp.
-  const bool ready = dup2(plan.null_fd, STDIN_FILENO) >= 0 &&
+  const bool ready = EnterRoot(plan.root_fd) && dup2(plan.null_fd, STDIN_FILENO) >= 0 &&
                      dup2(plan.output_fd, STDOUT_FILENO) >= 0 &&
                      dup2(plan.null_fd, STDERR_FILENO) >= 0 &&
                      dup3(plan.executable_fd, kExecutableFd, O_CLOEXEC) >= 0 &&
@@ -145,7 +149,7 @@ absl::StatusOr<std::string> Supervise(pid_t pid, int output_fd, absl::Time deadl
 
 }  // namespace
 
-absl::StatusOr<std::string> RunForOutput(int executable_fd,
+absl::StatusOr<std::string> RunForOutput(int executable_fd, int root_fd,
                                          const std::vector<std::string>& arguments,
                                          absl::Time deadline) {
   std::vector<int> opened;
@@ -168,7 +172,7 @@ absl::StatusOr<std::string> RunForOutput(int executable_fd,
   pointers.reserve(words.size() + 1);
   for (std::string& word : words) pointers.push_back(word.data());
   pointers.push_back(nullptr);
-  const ChildPlan plan = {high[0], high[1], high[2], pointers.data()};
+  const ChildPlan plan = {high[0], high[1], high[2], root_fd, pointers.data()};
   const pid_t pid = fork();
   if (pid < 0) return absl::ErrnoToStatus(errno, "fork");
   if (pid == 0) BecomeProgram(plan);

@@ -35,8 +35,8 @@ absl::Status LookAtEach(const Procfs& procfs, absl::Span<const int> pids,
 
 }  // namespace
 
-absl::StatusOr<SocketHolders> HolderFinder::Find(const std::set<uint64_t>& inodes,
-                                                 absl::Time deadline) {
+absl::StatusOr<SocketHolders> HolderFinder::Search(const std::set<uint64_t>& inodes,
+                                                   absl::Time deadline) const {
   SocketHolders holders;
   if (inodes.empty()) return holders;
   absl::StatusOr<std::vector<int>> pids = procfs_->Pids();
@@ -55,18 +55,19 @@ absl::StatusOr<SocketHolders> HolderFinder::Find(const std::set<uint64_t>& inode
   return holders;
 }
 
-absl::StatusOr<SocketHolders> HolderFinder::FindConnected(const std::set<uint64_t>& inodes,
-                                                          Look look, absl::Time deadline) {
-  if (look == Look::kWhoIsWho) {
-    std::optional<SocketHolders> held = StillHeld(inodes);
-    if (held.has_value()) return *std::move(held);
-  }
-  absl::StatusOr<SocketHolders> holders = Find(inodes, deadline);
+absl::StatusOr<SocketHolders> HolderFinder::Find(const std::set<uint64_t>& inodes, Look look,
+                                                 absl::Time deadline) {
+  const absl::Time since =
+      look == Look::kWhoIsWho ? absl::InfinitePast() : clock_->Now() - kJustNow;
+  std::optional<SocketHolders> held = StillHeld(inodes, since);
+  if (held.has_value()) return *std::move(held);
+  absl::StatusOr<SocketHolders> holders = Search(inodes, deadline);
   if (holders.ok()) Remember(*holders);
   return holders;
 }
 
-std::optional<SocketHolders> HolderFinder::StillHeld(const std::set<uint64_t>& inodes) {
+std::optional<SocketHolders> HolderFinder::StillHeld(const std::set<uint64_t>& inodes,
+                                                     absl::Time searched_since) {
   std::map<uint64_t, std::vector<Known>> known;
   {
     MutexLock lock(&mu_);
@@ -79,6 +80,7 @@ std::optional<SocketHolders> HolderFinder::StillHeld(const std::set<uint64_t>& i
   SocketHolders holders;
   for (const auto& [inode, processes] : known) {
     for (const Known& one : processes) {
+      if (one.searched_at < searched_since) return std::nullopt;
       // In this order: it is this process's if the process is still the same afterwards.
       const absl::StatusOr<uint64_t> socket = procfs_->SocketAt(one.holder.pid, one.holder.fd);
       const absl::StatusOr<ProcStat> stat = procfs_->Stat(one.holder.pid);
@@ -92,10 +94,11 @@ std::optional<SocketHolders> HolderFinder::StillHeld(const std::set<uint64_t>& i
 
 void HolderFinder::Remember(const SocketHolders& holders) {
   std::map<uint64_t, std::vector<Known>> found;
+  const absl::Time now = clock_->Now();
   for (const auto& [inode, processes] : holders.of) {
     for (const SocketHolder& holder : processes) {
       const absl::StatusOr<ProcStat> stat = procfs_->Stat(holder.pid);
-      if (stat.ok()) found[inode].push_back({holder, stat->start_ticks});
+      if (stat.ok()) found[inode].push_back({holder, stat->start_ticks, now});
     }
   }
   MutexLock lock(&mu_);

@@ -15,6 +15,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "server/base/clock.h"
 #include "server/base/mutex.h"
 #include "server/discovery/discovery.h"
 #include "server/discovery/procfs.h"
@@ -39,28 +40,33 @@ class HolderFinder {
  public:
   // `is_server` tells by the path of its executable whether a process is one that serves sockets:
   // where such a one holds a socket, nobody else is of interest, and nobody else is looked at.
-  HolderFinder(const Procfs* procfs, std::function<bool(const std::string&)> is_server)
-      : procfs_(procfs), is_server_(std::move(is_server)) {}
+  HolderFinder(const Procfs* procfs, const Clock* clock,
+               std::function<bool(const std::string&)> is_server)
+      : procfs_(procfs), clock_(clock), is_server_(std::move(is_server)) {}
 
-  // DEADLINE_EXCEEDED: not finished, so nothing is known.
-  absl::StatusOr<SocketHolders> Find(const std::set<uint64_t>& inodes, absl::Time deadline);
-  // The same for connections, which stay with who accepted them. Look::kWhoIsWho asks first whether
-  // those that held them when they were searched for still do, by the same descriptor, and searches
-  // only if not.
-  absl::StatusOr<SocketHolders> FindConnected(const std::set<uint64_t>& inodes, Look look,
-                                              absl::Time deadline);
+  // First whether those that held them when they were searched for still do, by the same
+  // descriptor; a search only if not. With Look::kWhoIsWho, which is for connections only (they
+  // stay with who accepted them), whenever that was; otherwise only of what was searched for within
+  // two seconds. DEADLINE_EXCEEDED: not finished, so nothing is known.
+  absl::StatusOr<SocketHolders> Find(const std::set<uint64_t>& inodes, Look look,
+                                     absl::Time deadline);
 
  private:
   // Pinned: a pid may be another process's later.
   struct Known {
     SocketHolder holder;
     uint64_t start_ticks = 0;
+    absl::Time searched_at;
   };
 
-  std::optional<SocketHolders> StillHeld(const std::set<uint64_t>& inodes) ABSL_LOCKS_EXCLUDED(mu_);
+  absl::StatusOr<SocketHolders> Search(const std::set<uint64_t>& inodes, absl::Time deadline) const;
+  // Of what was searched for since `searched_since`.
+  std::optional<SocketHolders> StillHeld(const std::set<uint64_t>& inodes,
+                                         absl::Time searched_since) ABSL_LOCKS_EXCLUDED(mu_);
   void Remember(const SocketHolders& holders) ABSL_LOCKS_EXCLUDED(mu_);
 
   const Procfs* const procfs_;
+  const Clock* const clock_;
   const std::function<bool(const std::string&)> is_server_;
   Mutex mu_;
   std::map<uint64_t, std::vector<Known>> known_ ABSL_GUARDED_BY(mu_);

@@ -10,6 +10,7 @@
 #include "absl/time/clock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "server/base/clock.h"
 #include "tests/testing/temp_directory.h"
 
 namespace vuf {
@@ -48,15 +49,15 @@ class HolderFinderTest : public ::testing::Test {
     for (const SocketHolder& holder : it->second) pids.push_back(holder.pid);
     return pids;
   }
-  std::vector<int> Find() { return Pids(finder_.Find({kSocket}, Deadline()), kSocket); }
-  std::vector<int> FindConnected(Look look) {
-    return Pids(finder_.FindConnected({kSocket}, look, Deadline()), kSocket);
+  std::vector<int> Find(Look look = Look::kEverything) {
+    return Pids(finder_.Find({kSocket}, look, Deadline()), kSocket);
   }
   static absl::Time Deadline() { return absl::Now() + absl::Minutes(1); }
 
   TempDirectory directory_;
   Procfs procfs_{directory_.path()};
-  HolderFinder finder_{&procfs_, [](const std::string& executable) {
+  FakeClock clock_{absl::Now()};
+  HolderFinder finder_{&procfs_, &clock_, [](const std::string& executable) {
                          return executable == "/usr/libexec/virtiofsd";
                        }};
 };
@@ -78,7 +79,7 @@ TEST_F(HolderFinderTest, EachSocketHasItsOwnHolders) {
   Open(200, 4, kSocket);
   Open(300, 4, kSocket + 1);
   const absl::StatusOr<SocketHolders> found =
-      finder_.Find({kSocket, kSocket + 1, kSocket + 2}, Deadline());
+      finder_.Find({kSocket, kSocket + 1, kSocket + 2}, Look::kEverything, Deadline());
   ASSERT_TRUE(found.ok());
   EXPECT_THAT(Pids(found, kSocket), ElementsAre(200));
   EXPECT_THAT(Pids(found, kSocket + 1), ElementsAre(300));
@@ -87,38 +88,40 @@ TEST_F(HolderFinderTest, EachSocketHasItsOwnHolders) {
 
 TEST_F(HolderFinderTest, WithoutTimeNothingIsKnown) {
   Open(200, 4, kSocket);
-  EXPECT_TRUE(absl::IsDeadlineExceeded(finder_.Find({kSocket}, absl::InfinitePast()).status()));
+  EXPECT_TRUE(absl::IsDeadlineExceeded(
+      finder_.Find({kSocket}, Look::kEverything, absl::InfinitePast()).status()));
 }
 
 // Seen by what happens when another process appears that would be preferred.
 TEST_F(HolderFinderTest, WhoHeldAConnectionIsAskedFirst) {
   Open(300, 4, kSocket);
-  EXPECT_THAT(FindConnected(Look::kWhoIsWho), ElementsAre(300));
+  EXPECT_THAT(Find(Look::kWhoIsWho), ElementsAre(300));
   Open(200, 4, kSocket);
-  EXPECT_THAT(FindConnected(Look::kWhoIsWho), ElementsAre(300));
-  EXPECT_THAT(Find(), ElementsAre(200)) << "a listening socket's may change";
-  EXPECT_THAT(FindConnected(Look::kEverything), ElementsAre(200));
+  EXPECT_THAT(Find(Look::kEverything), ElementsAre(300));
+  clock_.Advance(absl::Milliseconds(2001));
+  EXPECT_THAT(Find(Look::kWhoIsWho), ElementsAre(300));
+  EXPECT_THAT(Find(Look::kEverything), ElementsAre(200)) << "a listening socket's may change";
 }
 
 TEST_F(HolderFinderTest, WhoHoldsItNoLongerIsNotBelieved) {
   Open(300, 4, kSocket);
-  EXPECT_THAT(FindConnected(Look::kEverything), ElementsAre(300));
+  EXPECT_THAT(Find(Look::kEverything), ElementsAre(300));
   fs::remove(Fd(300, 4));
-  EXPECT_THAT(FindConnected(Look::kWhoIsWho), ElementsAre());
+  EXPECT_THAT(Find(Look::kWhoIsWho), ElementsAre());
   Open(300, 4, kSocket + 1);
-  EXPECT_THAT(FindConnected(Look::kWhoIsWho), ElementsAre());
+  EXPECT_THAT(Find(Look::kWhoIsWho), ElementsAre());
   Open(200, 9, kSocket);
-  EXPECT_THAT(FindConnected(Look::kWhoIsWho), ElementsAre(200));
+  EXPECT_THAT(Find(Look::kWhoIsWho), ElementsAre(200));
 }
 
 TEST_F(HolderFinderTest, AnotherProcessOfTheSamePidIsNotBelieved) {
   Open(300, 4, kSocket);
-  EXPECT_THAT(FindConnected(Look::kEverything), ElementsAre(300));
+  EXPECT_THAT(Find(Look::kEverything), ElementsAre(300));
   fs::remove_all(directory_.Path("300"));
   AddProcess(300, "/usr/bin/other", 8);
   Open(300, 4, kSocket);
   Open(200, 4, kSocket);
-  EXPECT_THAT(FindConnected(Look::kWhoIsWho), ElementsAre(200));
+  EXPECT_THAT(Find(Look::kWhoIsWho), ElementsAre(200));
 }
 
 }  // namespace

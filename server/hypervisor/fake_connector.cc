@@ -18,8 +18,10 @@ const char* Name(FakeCall call) {
       return "QueryMigration";
     case FakeCall::kQueryRunState:
       return "QueryRunState";
-    case FakeCall::kQueryChardevs:
-      return "QueryChardevs";
+    case FakeCall::kObserveAgain:
+      return "ObserveAgain";
+    case FakeCall::kQueryStanding:
+      return "QueryStanding";
     case FakeCall::kQuerySettings:
       return "QuerySettings";
     case FakeCall::kConfigure:

@@ -60,9 +60,17 @@ absl::Status FakeHypervisor::Call(FakeCall call, absl::Time deadline,
 }
 
 absl::StatusOr<VmFacts> FakeHypervisor::Observe(absl::Time deadline) {
+  return Snapshot(FakeCall::kObserve, deadline);
+}
+
+absl::StatusOr<VmFacts> FakeHypervisor::ObserveAgain(const VmFacts&, absl::Time deadline) {
+  return Snapshot(FakeCall::kObserveAgain, deadline);
+}
+
+absl::StatusOr<VmFacts> FakeHypervisor::Snapshot(FakeCall call, absl::Time deadline) {
   VmFacts facts;
   const absl::Time now = world_->Now();
-  const absl::Status status = Call(FakeCall::kObserve, deadline, [&](FakeVm& vm) {
+  const absl::Status status = Call(call, deadline, [&](FakeVm& vm) {
     facts = vm.Snapshot(now);
     return absl::OkStatus();
   });
@@ -90,21 +98,22 @@ absl::StatusOr<std::string> FakeHypervisor::QueryRunState(absl::Time deadline) {
   return run_state;
 }
 
-absl::StatusOr<std::map<std::string, ChardevFacts>> FakeHypervisor::QueryChardevs(
-    absl::Time deadline) {
-  std::map<std::string, ChardevFacts> chardevs;
+absl::StatusOr<Standing> FakeHypervisor::QueryStanding(absl::Time deadline) {
+  Standing standing;
   const absl::Time now = world_->Now();
-  const absl::Status status = Call(FakeCall::kQueryChardevs, deadline, [&](FakeVm& vm) {
+  const absl::Status status = Call(FakeCall::kQueryStanding, deadline, [&](FakeVm& vm) {
+    standing.migration = vm.migration;
+    standing.run_state = vm.run_state();
     const VmFacts facts = vm.Snapshot(now);
     if (!facts.devices.known()) return absl::OkStatus();
     for (const FsDeviceFacts& device : *facts.devices.value) {
       if (!device.chardev_label.known() || !device.chardev.known()) continue;
-      chardevs.emplace(*device.chardev_label.value, *device.chardev.value);
+      standing.chardevs.emplace(*device.chardev_label.value, *device.chardev.value);
     }
     return absl::OkStatus();
   });
   if (!status.ok()) return status;
-  return chardevs;
+  return standing;
 }
 
 absl::StatusOr<MigrationSettings> FakeHypervisor::QuerySettings(absl::Time deadline) {

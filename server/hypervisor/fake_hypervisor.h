@@ -34,9 +34,10 @@ namespace vuf {
 enum class FakeCall {
   kConnect,
   kObserve,
+  kObserveAgain,
   kQueryMigration,
   kQueryRunState,
-  kQueryChardevs,
+  kQueryStanding,
   kQuerySettings,
   kConfigure,
   kPrepareIncoming,
@@ -119,9 +120,10 @@ class FakeHypervisor : public Hypervisor {
       : world_(world), vm_(std::move(vm)), generation_(generation), next_event_(next_event) {}
 
   absl::StatusOr<VmFacts> Observe(absl::Time deadline) override;
+  absl::StatusOr<VmFacts> ObserveAgain(const VmFacts& before, absl::Time deadline) override;
   absl::StatusOr<MigrationInfo> QueryMigration(absl::Time deadline) override;
   absl::StatusOr<std::string> QueryRunState(absl::Time deadline) override;
-  absl::StatusOr<std::map<std::string, ChardevFacts>> QueryChardevs(absl::Time deadline) override;
+  absl::StatusOr<Standing> QueryStanding(absl::Time deadline) override;
   absl::StatusOr<MigrationSettings> QuerySettings(absl::Time deadline) override;
   absl::StatusOr<MigrationSettings> Configure(const MigrationSettings& settings,
                                               absl::Time deadline) override;
@@ -131,6 +133,7 @@ class FakeHypervisor : public Hypervisor {
   absl::Status Do(Act act, absl::Time deadline) override;
 
  private:
+  absl::StatusOr<VmFacts> Snapshot(FakeCall call, absl::Time deadline);
   // Everything that a call has in common; `effect` runs under the world's lock.
   absl::Status Call(FakeCall call, absl::Time deadline,
                     const std::function<absl::Status(FakeVm&)>& effect);

@@ -1,7 +1,7 @@
 #include "server/migration/destination.h"
 
-#include <map>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "server/migration/explain.h"
@@ -11,55 +11,61 @@ namespace {
 
 // As long as QEMU may wait for a back-end with its monitor locked.
 constexpr absl::Duration kPatience = absl::Seconds(30);
+// An event ends it early.
+constexpr absl::Duration kSlice = absl::Milliseconds(10);
 
-}  // namespace
-
-absl::Status AwaitLoaded(Monitor& destination, const Clock& clock, absl::Time limit,
-                         const std::function<absl::Status()>& check_stop) {
-  while (true) {
-    if (absl::Status stop = check_stop(); !stop.ok()) return stop;
-    absl::StatusOr<MigrationInfo> info = destination.QueryMigration(kPatience);
-    if (!info.ok()) return Explain("asking the destination QEMU whether it is done", info.status());
-    if (info->status == "completed") return absl::OkStatus();
-    if (info->status == "failed" || clock.Now() >= limit) {
-      return absl::FailedPreconditionError(
-          absl::StrCat("the source has sent everything, but the destination's migration is \"",
-                       info->status, "\": ", info->error_desc));
-    }
-    absl::StatusOr<MonitorEvent> event = destination.Await(absl::Milliseconds(10));
-    if (!event.ok()) return Explain("waiting for the destination QEMU", event.status());
-  }
-}
-
-absl::Status CheckStanding(Monitor& destination, const VmFacts& judged) {
-  const absl::StatusOr<std::string> run_state = destination.QueryRunState();
-  if (!run_state.ok()) {
-    return Explain("asking the destination QEMU for its run state", run_state.status());
-  }
-  if (*run_state != "paused") {
-    return absl::FailedPreconditionError(
-        absl::StrCat("the destination's run state is \"", *run_state, "\" instead of \"paused\""));
-  }
-  const absl::StatusOr<std::map<std::string, ChardevFacts>> chardevs = destination.QueryChardevs();
-  if (!chardevs.ok()) {
-    return Explain("asking the destination QEMU for its connections", chardevs.status());
-  }
-  if (!judged.devices.known()) {
+absl::Status CheckDevices(const Evidence<std::vector<FsDeviceFacts>>& devices,
+                          const Standing& standing) {
+  if (!devices.known()) {
     return absl::FailedPreconditionError("the destination's devices are not known");
   }
-  for (const FsDeviceFacts& device : *judged.devices.value) {
-    const auto found = chardevs->find(device.chardev_label.value.value_or(""));
-    if (found != chardevs->end() && found->second.connected) continue;
+  for (const FsDeviceFacts& device : *devices.value) {
+    const auto found = standing.chardevs.find(device.chardev_label.value.value_or(""));
+    if (found != standing.chardevs.end() && found->second.connected) continue;
     return absl::FailedPreconditionError(
         absl::StrCat("the destination's device ", device.subject(), " has lost its back-end"));
   }
   return absl::OkStatus();
 }
 
-absl::Status CheckStanding(Monitor& destination) {
+absl::Status CheckStanding(Monitor& destination, const Standing& standing, const VmFacts* judged) {
+  if (standing.run_state != "paused") {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "the destination's run state is \"", standing.run_state, "\" instead of \"paused\""));
+  }
+  if (judged != nullptr) return CheckDevices(judged->devices, standing);
   const absl::StatusOr<VmFacts> facts = destination.Observe();
   if (!facts.ok()) return Explain("looking at the destination QEMU", facts.status());
-  return CheckStanding(destination, *facts);
+  return CheckDevices(facts->devices, standing);
+}
+
+}  // namespace
+
+absl::Status AwaitLoaded(Monitor& destination, const VmFacts* judged, const Clock& clock,
+                         absl::Time limit, const std::function<absl::Status()>& check_stop) {
+  while (true) {
+    if (absl::Status stop = check_stop(); !stop.ok()) return stop;
+    absl::StatusOr<Standing> standing = destination.QueryStanding(kPatience);
+    if (!standing.ok()) {
+      return Explain("asking the destination QEMU whether it is done", standing.status());
+    }
+    const MigrationInfo& info = standing->migration;
+    if (info.status == "completed") return CheckStanding(destination, *standing, judged);
+    if (info.status == "failed" || clock.Now() >= limit) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("the source has sent everything, but the destination's migration is \"",
+                       info.status, "\": ", info.error_desc));
+    }
+    absl::StatusOr<MonitorEvent> event = destination.Await(kSlice);
+    if (!event.ok()) return Explain("waiting for the destination QEMU", event.status());
+  }
+}
+
+void AwaitItsEnd(Monitor& destination, const std::function<bool()>& go_on) {
+  while (go_on()) {
+    const absl::StatusOr<MonitorEvent> event = destination.Await(kSlice);
+    if (!event.ok() || event->status == "completed" || event->status == "failed") return;
+  }
 }
 
 absl::Status QuitDestination(Monitor& destination) {

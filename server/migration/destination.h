@@ -12,15 +12,15 @@
 
 namespace vuf {
 
-// OK when the destination's own migration is `completed`. Its words when it failed, or is not done
-// at `limit`. `check_stop` is asked all the time; an error of it ends the wait.
-absl::Status AwaitLoaded(Monitor& destination, const Clock& clock, absl::Time limit,
-                         const std::function<absl::Status()>& check_stop);
-// OK when it holds the guest, paused, with the back-end of every device in `judged` connected. Two
-// commands and no whole look: the guest stands still meanwhile.
-absl::Status CheckStanding(Monitor& destination, const VmFacts& judged);
-// The same of every device that it has now.
-absl::Status CheckStanding(Monitor& destination);
+// OK when the destination's own migration is `completed` and it holds the guest, paused, with the
+// back-end of every device in `judged` connected; null: of every device that it has now, which
+// takes a whole look while the guest stands still. QEMU's words when it failed, or is not done at
+// `limit`. `check_stop` is asked all the time; an error of it ends the wait.
+absl::Status AwaitLoaded(Monitor& destination, const VmFacts* judged, const Clock& clock,
+                         absl::Time limit, const std::function<absl::Status()>& check_stop);
+// Until an event says that the destination's migration has ended, however it did, or `go_on` is
+// false, or the connection is lost. Only for whoever had the connection before that event.
+void AwaitItsEnd(Monitor& destination, const std::function<bool()>& go_on);
 
 // Tells it to quit. OK: its QEMU is gone for certain, or has acknowledged that it goes.
 absl::Status QuitDestination(Monitor& destination);

@@ -3,6 +3,7 @@
 #include "server/convert/convert.h"
 
 namespace vuf {
+namespace {
 
 void FillProgress(const MigrationInfo& info, v1::Progress& progress) {
   progress.set_ram_transferred_bytes(info.ram_transferred);
@@ -19,6 +20,13 @@ void FillProgress(const MigrationInfo& info, v1::Progress& progress) {
   if (info.total_time.has_value() && info.status == "completed") {
     *progress.mutable_total_time() = ToProto(*info.total_time);
   }
+}
+
+}  // namespace
+
+void ShowProgress(Ledger& ledger, const std::string& migration, const MigrationInfo& info) {
+  ledger.Show(migration,
+              [&](v1::Migration& shown) { FillProgress(info, *shown.mutable_progress()); });
 }
 
 }  // namespace vuf

@@ -2,11 +2,13 @@
 #ifndef VUFD_SERVER_MIGRATION_EXPLAIN_H_
 #define VUFD_SERVER_MIGRATION_EXPLAIN_H_
 
+#include <string>
+
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "server/hypervisor/hypervisor.h"
-#include "vuf/v1/migration.pb.h"
+#include "server/migration/ledger.h"
 
 namespace vuf {
 
@@ -19,7 +21,8 @@ inline absl::Status Explain(absl::string_view doing, const absl::Status& status)
   return absl::Status(status.code(), absl::StrCat(doing, ": ", status.message()));
 }
 
-void FillProgress(const MigrationInfo& info, v1::Progress& progress);
+// What QEMU says of it, in its record.
+void ShowProgress(Ledger& ledger, const std::string& migration, const MigrationInfo& info);
 
 }  // namespace vuf
 

@@ -13,9 +13,6 @@
 namespace vuf {
 namespace {
 
-// So recent that QEMU need not be asked again for what it cannot change meanwhile.
-constexpr absl::Duration kJudgedJustNow = absl::Seconds(2);
-
 VmFacts NotAsked(const std::string& qmp_socket, absl::string_view why) {
   VmFacts facts;
   facts.qmp_socket = qmp_socket;
@@ -85,9 +82,11 @@ void Gatherer::AddBackEnds(VmFacts& vm, Look look, absl::Time deadline) {
   }
 }
 
-VmFacts Gatherer::ObserveAgain(const std::string& qmp_socket, Hypervisor& hypervisor, Look look,
-                               absl::Time deadline) {
-  absl::StatusOr<VmFacts> facts = hypervisor.Observe(Limit(deadline));
+VmFacts Gatherer::Observe(const std::string& qmp_socket, const VmFacts* before,
+                          Hypervisor& hypervisor, Look look, absl::Time deadline) {
+  absl::StatusOr<VmFacts> facts = before == nullptr
+                                      ? hypervisor.Observe(Limit(deadline))
+                                      : hypervisor.ObserveAgain(*before, Limit(deadline));
   if (!facts.ok()) return NotAsked(qmp_socket, facts.status().message());
   facts->qmp_socket = qmp_socket;
   AddBackEnds(*facts, look, Limit(deadline));
@@ -98,8 +97,11 @@ Gatherer::Side Gatherer::ObserveSide(const std::string& qmp_socket, absl::Time d
   absl::StatusOr<std::unique_ptr<Hypervisor>> hypervisor =
       connector_->Connect(qmp_socket, Limit(deadline));
   if (!hypervisor.ok()) return {NotAsked(qmp_socket, hypervisor.status().message()), nullptr};
-  VmFacts facts = ObserveAgain(qmp_socket, **hypervisor, Look::kEverything, deadline);
+  const std::optional<VmFacts> before = recent_.Get(qmp_socket, clock_->Now());
+  VmFacts facts = Observe(qmp_socket, before.has_value() ? &*before : nullptr, **hypervisor,
+                          Look::kEverything, deadline);
   if (!facts.monitor.known()) return {std::move(facts), nullptr};
+  if (!before.has_value()) recent_.Put(facts, clock_->Now());
   return {std::move(facts), *std::move(hypervisor)};
 }
 
@@ -160,34 +162,23 @@ Gathered Gatherer::Gather(const GatherRequest& request, absl::Time deadline) {
   return gathered;
 }
 
-VmFacts Gatherer::LookAgain(const VmFacts& before, absl::Time judged_at, Hypervisor& hypervisor,
+VmFacts Gatherer::LookAgain(const VmFacts& before, absl::Time seen_at, Hypervisor& hypervisor,
                             absl::Time deadline) {
-  // A clock that was set back tells nothing.
-  const absl::Duration age = clock_->Now() - judged_at;
-  if (age < absl::ZeroDuration() || age > kJudgedJustNow) {
-    return ObserveAgain(before.qmp_socket, hypervisor, Look::kWhoIsWho, deadline);
-  }
-  absl::StatusOr<std::string> run_state = hypervisor.QueryRunState(Limit(deadline));
-  if (!run_state.ok()) return NotAsked(before.qmp_socket, run_state.status().message());
-  const absl::StatusOr<MigrationInfo> migration = hypervisor.QueryMigration(Limit(deadline));
-  if (!migration.ok()) return NotAsked(before.qmp_socket, migration.status().message());
-  VmFacts facts = before;
-  facts.run_state = Known(*std::move(run_state), Source::kQmp, clock_->Now());
-  facts.migration_status = Known(migration->status, Source::kQmp, clock_->Now());
-  AddBackEnds(facts, Look::kWhoIsWho, Limit(deadline));
-  return facts;
+  const bool recent = IsJustNow(seen_at, clock_->Now());
+  return Observe(before.qmp_socket, recent ? &before : nullptr, hypervisor, Look::kWhoIsWho,
+                 deadline);
 }
 
-Facts Gatherer::GatherAgain(const GatherRequest& request, const Facts& judged, Hypervisor& source,
+Facts Gatherer::GatherAgain(const GatherRequest& request, const Facts& before, Hypervisor& source,
                             Hypervisor* destination, absl::Time deadline) {
   Facts facts;
   std::future<VmFacts> other;
   if (destination != nullptr) {
     other = std::async(std::launch::async, [&] {
-      return LookAgain(*judged.destination, judged.now, *destination, deadline);
+      return LookAgain(*before.destination, before.now, *destination, deadline);
     });
   }
-  facts.source = LookAgain(judged.source, judged.now, source, deadline);
+  facts.source = LookAgain(before.source, before.now, source, deadline);
   std::vector<const VmFacts*> vms = {&facts.source};
   if (other.valid()) vms.push_back(&facts.destination.emplace(other.get()));
   const std::set<std::string> used = SocketsOf(vms);

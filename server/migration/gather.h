@@ -13,6 +13,7 @@
 #include "server/base/clock.h"
 #include "server/discovery/discovery.h"
 #include "server/hypervisor/hypervisor.h"
+#include "server/migration/recent_vms.h"
 #include "server/model/facts.h"
 #include "server/peer/peer.h"
 #include "server/registry/registry.h"
@@ -66,10 +67,11 @@ class Gatherer {
   // Never fails: what could not be learnt is unknown in the facts. Changes nothing. The two sides
   // are asked at the same time.
   Gathered Gather(const GatherRequest& request, absl::Time deadline);
-  // The same at pre-switchover, for connections that are open already, with no more of the registry
-  // than the endpoints of these devices: the guest is stopped meanwhile. Nor is another host asked:
-  // it looks by itself (PeerPort::Recheck). A null `destination`: the request has none.
-  Facts GatherAgain(const GatherRequest& request, const Facts& judged, Hypervisor& source,
+  // The same during the migration, after `before`, for connections that are open already, with no
+  // more of the registry than the endpoints of these devices: the guest may be stopped meanwhile.
+  // Nor is another host asked: it looks by itself (PeerPort::Recheck). A null `destination`: the
+  // request has none.
+  Facts GatherAgain(const GatherRequest& request, const Facts& before, Hypervisor& source,
                     Hypervisor* destination, absl::Time deadline);
   // The second stage of a sequential migration: `source` is what was recorded of it.
   Gathered GatherDestination(const GatherRequest& request, const VmFacts& source,
@@ -80,11 +82,8 @@ class Gatherer {
                           absl::Time deadline);
   // What the source's agent says of its side.
   v1::IncomingMigration IncomingOf(const GatherRequest& request, const Facts& facts) const;
-  // Who takes part in `before`, a side of what was judged at `judged_at`, now. Shortly after that
-  // QEMU is asked for its run state and its migration only: everything else that the comparison
-  // wants of it belongs to the process, or to devices that it neither plugs nor unplugs while it
-  // migrates (device_add and device_del, QEMU 7.2). A whole look costs 10 to 20 ms of downtime.
-  VmFacts LookAgain(const VmFacts& before, absl::Time judged_at, Hypervisor& hypervisor,
+  // Who takes part in `before`, a side as it was seen at `seen_at`, now.
+  VmFacts LookAgain(const VmFacts& before, absl::Time seen_at, Hypervisor& hypervisor,
                     absl::Time deadline);
   // What the registry says now; nothing is looked at.
   std::vector<RegisteredEndpoint> Endpoints() const;
@@ -101,8 +100,9 @@ class Gatherer {
 
   absl::Time Limit(absl::Time deadline) const;
   Side ObserveSide(const std::string& qmp_socket, absl::Time deadline);
-  VmFacts ObserveAgain(const std::string& qmp_socket, Hypervisor& hypervisor, Look look,
-                       absl::Time deadline);
+  // A null `before`: everything is asked.
+  VmFacts Observe(const std::string& qmp_socket, const VmFacts* before, Hypervisor& hypervisor,
+                  Look look, absl::Time deadline);
   // Discovery's part, and what the profiles say about each back-end.
   void AddBackEnds(VmFacts& vm, Look look, absl::Time deadline);
   // Everything that is not about one side. Sets `now`, so it comes last.
@@ -120,6 +120,7 @@ class Gatherer {
   const Clock* const clock_;
   const absl::Duration monitor_timeout_;
   const PeerSide peers_;
+  RecentVms recent_;
 };
 
 }  // namespace vuf

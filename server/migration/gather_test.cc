@@ -163,6 +163,18 @@ TEST_F(GatherTest, LaterQemuIsAskedForEverything) {
   EXPECT_EQ(world_.qemu.CallCount(kSource, FakeCall::kObserve), 3);
 }
 
+// A scheduler asks, and migrates upon the answer.
+TEST_F(GatherTest, WhoAsksAgainSoonHasAnAnswerThatCostsQemuLess) {
+  Gather();
+  world_.qemu.StopByOther(kSource);
+  const Gathered again = Gather();
+  EXPECT_EQ(again.facts.source.run_state.value, "paused");
+  EXPECT_EQ(again.facts.source.devices.value->front().back_end.process.value->pid, 200);
+  EXPECT_EQ(world_.qemu.CallCount(kSource, FakeCall::kConnect), 2);
+  EXPECT_EQ(world_.qemu.CallCount(kSource, FakeCall::kObserve), 1);
+  EXPECT_EQ(world_.qemu.CallCount(kSource, FakeCall::kObserveAgain), 1);
+}
+
 TEST_F(GatherTest, OneVmWithItsBackEnds) {
   const VmFacts vm = world_.gatherer->ObserveVm(kSource, absl::Now() + absl::Seconds(5));
   EXPECT_TRUE(vm.devices.value->front().back_end.process.known());

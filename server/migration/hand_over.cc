@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "server/convert/convert.h"
+#include "server/migration/explain.h"
 #include "server/migration/state_file.h"
 
 namespace vuf {
@@ -11,15 +12,28 @@ namespace {
 constexpr absl::Duration kSlice = absl::Milliseconds(20);
 constexpr absl::Duration kRegistryTimeout = absl::Seconds(10);
 
+// After a `cont` that was accepted. Its event comes before its answer; a guest that has just been
+// started lets its QEMU answer further questions late.
+bool SaidResume(Monitor& destination) {
+  while (true) {
+    const absl::StatusOr<MonitorEvent> event = destination.Await(absl::ZeroDuration());
+    if (!event.ok() || event->name.empty()) return false;
+    if (event->name == "RESUME") return true;
+  }
+}
+
 }  // namespace
 
 absl::Status StartDestination(Monitor& destination, const Clock& clock, absl::Time limit,
                               bool seen_paused) {
   absl::Status last;
-  if (seen_paused) last = destination.Do(Hypervisor::Act::kCont);
+  if (seen_paused) {
+    last = destination.Do(Hypervisor::Act::kCont);
+    if (last.ok() && SaidResume(destination)) return last;
+  }
   while (true) {
     // Never a blind `cont`: it is repeated after an answer that was lost.
-    absl::StatusOr<Monitor::Standing> standing = destination.WhereItStands(limit);
+    absl::StatusOr<Standing> standing = destination.WhereItStands(limit);
     if (!standing.ok()) return standing.status();
     if (standing->run_state == "running") return absl::OkStatus();
     if (standing->run_state != "paused") {
@@ -41,6 +55,11 @@ std::string NotStarted(const std::string& destination_socket, const absl::Status
       why.message(), ". Look at ", destination_socket,
       " and resume the guest there. Do not resume the source unless the destination QEMU is gone "
       "and never ran the guest.");
+}
+
+void ShowOutcome(Ledger& ledger, const std::string& migration, Monitor& source) {
+  const absl::StatusOr<MigrationInfo> info = source.QueryMigration();
+  if (info.ok()) ShowProgress(ledger, migration, *info);
 }
 
 std::string RecordNewMonitor(Registry& registry, const Clock& clock,

@@ -7,6 +7,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "server/base/clock.h"
+#include "server/migration/ledger.h"
 #include "server/migration/monitor.h"
 #include "server/migration/saved_guests.h"
 #include "server/registry/registry.h"
@@ -27,6 +28,9 @@ absl::Status StartDestination(Monitor& destination, const Clock& clock, absl::Ti
 // The message for when StartDestination failed.
 std::string NotStarted(const std::string& destination_socket, const absl::Status& why);
 
+// What the source says of the migration that it has completed, for whoever looks at the record.
+// After the commit: it costs time, and nothing depends on it.
+void ShowOutcome(Ledger& ledger, const std::string& migration, Monitor& source);
 // These return what went wrong, in words with a leading space, or "".
 std::string RecordNewMonitor(Registry& registry, const Clock& clock,
                              const v1::Migration& migration);

@@ -53,6 +53,18 @@ TEST(IdentityTest, TheSameWorldMaySwitchOver) {
   EXPECT_THAT(ChangesSince(Decided(), AtPreSwitchover()), IsEmpty());
 }
 
+TEST(IdentityTest, WhileMemoryIsCopiedTheGuestRuns) {
+  Facts now = AtPreSwitchover();
+  for (const char* status : {"setup", "active"}) {
+    now.source.migration_status.value = status;
+    now.source.run_state.value = "running";
+    EXPECT_THAT(ChangesSince(Decided(), now), IsEmpty());
+    // QEMU stopped it between the two answers.
+    now.source.run_state.value = "finish-migrate";
+    EXPECT_THAT(ChangesSince(Decided(), now), IsEmpty());
+  }
+}
+
 // A hand-over is under way: other roles, a permit, counters; the same session.
 TEST(IdentityTest, WhatAKeeperDoesMayChange) {
   Facts decided = Decided();
@@ -119,8 +131,14 @@ INSTANTIATE_TEST_SUITE_P(
                 "destination: the QEMU process"},
         Spoiled{"source run state", [](Facts& f) { f.source.run_state.value = "running"; },
                 "source: the run state is \"running\""},
-        Spoiled{"source status", [](Facts& f) { f.source.migration_status.value = "active"; },
+        Spoiled{"source status", [](Facts& f) { f.source.migration_status.value = "cancelling"; },
                 "migration status"},
+        Spoiled{"stopped while memory is copied",
+                [](Facts& f) {
+                  f.source.migration_status.value = "active";
+                  f.source.run_state.value = "paused";
+                },
+                "source: the run state is \"paused\""},
         Spoiled{"destination ran", [](Facts& f) { f.destination->run_state.value = "running"; },
                 "destination: the run state"},
         Spoiled{"destination would run by itself",

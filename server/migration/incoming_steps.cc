@@ -81,9 +81,11 @@ absl::Status Incoming::Promise(const std::string& name, const std::string& calle
   v1::Reservation record = (*use)->record();
   // Asked again.
   if (record.state() != v1::Reservation::STATE_RESERVED) return absl::OkStatus();
-  absl::Status loaded =
-      AwaitLoaded((*use)->monitor(), *parts_.clock, deadline, [this] { return CheckStop(); });
-  if (loaded.ok()) loaded = CheckStanding((*use)->monitor());
+  // After a restart it is not known what was judged.
+  const std::optional<Facts>& decided = (*use)->held().decided;
+  const VmFacts* const judged = decided.has_value() ? &*decided->destination : nullptr;
+  const absl::Status loaded = AwaitLoaded((*use)->monitor(), judged, *parts_.clock, deadline,
+                                          [this] { return CheckStop(); });
   if (!loaded.ok()) return loaded;
   record.set_state(v1::Reservation::STATE_PROMISED);
   record.clear_lease_end_time();

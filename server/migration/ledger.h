@@ -119,8 +119,7 @@ class Ledger {
   // Everything that one durable write of `next` carries.
   std::vector<Change> ChangesFor(const v1::Migration& next) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  std::vector<std::string> BeyondHistory(size_t additional) const
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  std::vector<std::string> BeyondHistory() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Forget(const std::string& name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status Write(const v1::Migration& next);
   // The state that a change to `next` shows.
@@ -137,6 +136,8 @@ class Ledger {
   std::map<std::string, Entry> entries_ ABSL_GUARDED_BY(mu_);
   // Those that have not ended.
   std::set<std::string> running_ ABSL_GUARDED_BY(mu_);
+  // Those of them whose end is being written.
+  std::set<std::string> ending_ ABSL_GUARDED_BY(mu_);
   // Those of them that nobody has begun with.
   std::set<std::string> queue_ ABSL_GUARDED_BY(mu_);
   struct Request {

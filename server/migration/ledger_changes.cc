@@ -30,8 +30,8 @@ absl::Status CheckTransition(const v1::Migration& now, v1::Migration::State next
 
 }  // namespace
 
-std::vector<std::string> Ledger::BeyondHistory(size_t additional) const {
-  const size_t ended = entries_.size() - running_.size() + additional;
+std::vector<std::string> Ledger::BeyondHistory() const {
+  const size_t ended = entries_.size() - running_.size() + ending_.size();
   std::vector<std::string> names;
   for (const auto& [name, entry] : entries_) {
     if (ended - names.size() <= limits_.history) break;
@@ -42,7 +42,7 @@ std::vector<std::string> Ledger::BeyondHistory(size_t additional) const {
 
 std::vector<Change> Ledger::ChangesFor(const v1::Migration& next) const {
   std::vector<Change> changes = {{Table::kMigrations, next.name(), next.SerializeAsString()}};
-  const std::vector<std::string> old = BeyondHistory(IsFinal(next.state()) ? 1 : 0);
+  const std::vector<std::string> old = BeyondHistory();
   const std::set<std::string> forgotten(old.begin(), old.end());
   for (const std::string& name : old) changes.push_back({Table::kMigrations, name, std::nullopt});
   for (const auto& [request_id, request] : requests_) {
@@ -62,10 +62,15 @@ absl::Status Ledger::Write(const v1::Migration& next) {
   std::vector<Change> changes;
   {
     MutexLock lock(&mu_);
+    if (IsFinal(next.state())) ending_.insert(next.name());
     changes = ChangesFor(next);
   }
-  if (absl::Status written = store_->Write(changes); !written.ok()) return written;
+  absl::Status written = store_->Write(changes);
   MutexLock lock(&mu_);
+  if (!written.ok()) {
+    ending_.erase(next.name());
+    return written;
+  }
   for (const Change& change : changes) {
     if (change.table == Table::kMigrations && !change.value.has_value()) Forget(change.key);
   }
@@ -93,7 +98,10 @@ void Ledger::Publish(v1::Migration next) {
     MutexLock lock(&mu_);
     Entry& entry = entries_.at(next.name());
     next.set_state(Visible(entry, wanted));
-    if (IsFinal(next.state())) running_.erase(next.name());
+    if (IsFinal(next.state())) {
+      running_.erase(next.name());
+      ending_.erase(next.name());
+    }
     entry.record = std::move(next);
   }
   subscribers_.Notify();

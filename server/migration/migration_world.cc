@@ -66,6 +66,7 @@ BackEndFacts TestBackEnd(const std::string& fs_socket, int pid) {
   back_end.socket =
       Known(SocketFacts{fs_socket, {1, inode}, {1, inode}, inode}, Source::kSockDiag, absl::Now());
   back_end.process = Known(ProcessId{pid, 2000}, Source::kProcfs, absl::Now());
+  back_end.first_start_ticks = Known(uint64_t{2000}, Source::kProcfs, absl::Now());
   back_end.process_state = Known(ProcessState::kRunning, Source::kProcfs, absl::Now());
   return back_end;
 }

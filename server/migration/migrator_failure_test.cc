@@ -9,6 +9,7 @@
 namespace vuf {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -45,7 +46,8 @@ INSTANTIATE_TEST_SUITE_P(
     EveryCall, OneFailureTest,
     ::testing::Combine(
         ::testing::Values(kSource, kDestination),
-        ::testing::Values(FakeCall::kConnect, FakeCall::kObserve, FakeCall::kQueryMigration,
+        ::testing::Values(FakeCall::kConnect, FakeCall::kObserve, FakeCall::kObserveAgain,
+                          FakeCall::kQueryMigration, FakeCall::kQueryStanding,
                           FakeCall::kQueryRunState, FakeCall::kConfigure,
                           FakeCall::kPrepareIncoming, FakeCall::kStartOutgoing, FakeCall::kAwait,
                           FakeCall::kMigrateContinue, FakeCall::kCont, FakeCall::kQuit),
@@ -66,7 +68,7 @@ class FailureTest : public ::testing::Test {
   FailureTest() { world_.Start(); }
   // The next write, once the destination reports its end, is the commit.
   void FailTheCommit() {
-    world_.qemu.Before(kDestination, FakeCall::kQueryMigration, [this] {
+    world_.qemu.Before(kDestination, FakeCall::kQueryStanding, [this] {
       if (failed_) return;
       failed_ = true;
       world_.store.FailWrites(absl::ResourceExhaustedError("the disk is full"));
@@ -123,6 +125,13 @@ TEST_F(FailureTest, QuotesQemu) {
   EXPECT_THAT(world_.Migrate().message(), HasSubstr("pre-save failed: vhost-user-fs-backend"));
 }
 
+TEST_F(FailureTest, QuotesADestinationThatCannotLoad) {
+  world_.qemu.SetOutcome(kSource, FakeOutcome::kDestinationLoadFails);
+  EXPECT_THAT(world_.Migrate().message(),
+              AllOf(HasSubstr("Sibling indicated error 1"),
+                    HasSubstr("The destination QEMU says: load of migration failed")));
+}
+
 TEST_F(FailureTest, ASwitchOverThatHangsIsCancelledWhenTheTimeIsUp) {
   world_.qemu.SetOutcome(kSource, FakeOutcome::kStuckAtSwitchover);
   v1::Migration request = world_.Request();
@@ -139,6 +148,20 @@ TEST_F(FailureTest, ASourceThatDiesAfterTheSwitchOverLeavesTheDestinationsCopyAl
   EXPECT_TRUE(world_.qemu.Alive(kDestination));
   EXPECT_EQ(world_.qemu.RunState(kDestination), "paused");
   EXPECT_THAT(migration.message(), HasSubstr("not known"));
+}
+
+// While vufd looks a last time, somebody else says `migrate-continue`, and then the source dies.
+TEST_F(FailureTest, ASourceThatHandedOverBehindVufdsBackAndDiesLeavesTheGuestToTheDestination) {
+  world_.qemu.SetOutcome(kSource, FakeOutcome::kSourceDiesAfterSwitchover);
+  world_.qemu.Before(kSource, FakeCall::kObserveAgain, [&] {
+    const absl::Time soon = absl::Now() + absl::Seconds(10);
+    auto other = *world_.qemu.Connect(kSource, soon);
+    EXPECT_TRUE(other->Do(Hypervisor::Act::kMigrateContinue, soon).ok());
+    world_.host.SetGone({100, 1000});
+  });
+  const v1::Migration migration = world_.Migrate();
+  EXPECT_EQ(migration.state(), v1::Migration::STATE_SUCCEEDED) << migration.message();
+  EXPECT_TRUE(world_.DestinationRuns());
 }
 
 TEST_F(FailureTest, ABackEndThatChangedIsNotSwitchedOverTo) {
@@ -236,7 +259,8 @@ TEST_F(FailureTest, ASourceThatNeverAnswersAgainIsSaidToBeUnknown) {
   world_.options.settle_timeout = absl::Milliseconds(200);
   world_.Start();
   world_.qemu.Before(kSource, FakeCall::kMigrateContinue, [this] {
-    world_.qemu.Fail(kSource, FakeCall::kQueryMigration, {absl::DeadlineExceededError("hangs")});
+    world_.qemu.Fail(kSource, FakeCall::kAwait, {absl::DeadlineExceededError("hangs")});
+    world_.qemu.Fail(kSource, FakeCall::kConnect, {absl::DeadlineExceededError("hangs")});
   });
   const v1::Migration migration = world_.Migrate();
   EXPECT_EQ(migration.state(), v1::Migration::STATE_FAILED);

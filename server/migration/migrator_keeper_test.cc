@@ -199,6 +199,7 @@ TEST_F(KeeperTest, ASourceWhoseFenceCannotBeLiftedStaysStopped) {
 
 TEST_F(KeeperTest, AKeeperThatDiesMeanwhileIsNotSwitchedOverTo) {
   world_.options.settle_timeout = absl::Milliseconds(200);
+  world_.qemu.SetOutcome(kSource, FakeOutcome::kNeverConverges);
   world_.qemu.Before(kSource, FakeCall::kStartOutgoing, [&] { world_.keepers.Die(kStays); });
   Start();
   const v1::Migration migration = world_.Migrate();
@@ -210,6 +211,7 @@ TEST_F(KeeperTest, AKeeperThatDiesMeanwhileIsNotSwitchedOverTo) {
 }
 
 TEST_F(KeeperTest, APermitThatSomebodyTookBackIsNotSwitchedOverWith) {
+  world_.qemu.SetOutcome(kSource, FakeOutcome::kNeverConverges);
   world_.qemu.Before(kSource, FakeCall::kStartOutgoing, [&] {
     const KeeperAddress address = {kMovesTo, {302, 2000}, ""};
     (void)world_.keepers.Disarm(address, Permit(kMovesTo), absl::Now() + absl::Seconds(5));
@@ -222,8 +224,8 @@ TEST_F(KeeperTest, APermitThatSomebodyTookBackIsNotSwitchedOverWith) {
 }
 
 TEST_F(KeeperTest, SuccessOfBothQemusIsNotEnough) {
-  world_.qemu.Before(kDestination, FakeCall::kQueryMigration, [&] {
-    if (world_.qemu.MigrationStatus(kDestination) != "completed") return;
+  world_.qemu.Before(kSource, FakeCall::kAwait, [&] {
+    if (world_.qemu.MigrationStatus(kSource) != "completed") return;
     world_.keepers.Change(kStays, [](KeeperFacts& facts) { facts.phase = Phase::kSaved; });
   });
   Start();

@@ -28,9 +28,9 @@ absl::StatusOr<std::string> Monitor::QueryRunState(absl::Duration patience) {
   return hypervisor_->QueryRunState(clock_->Now() + std::max(patience, timeout_));
 }
 
-absl::StatusOr<std::map<std::string, ChardevFacts>> Monitor::QueryChardevs() {
+absl::StatusOr<Standing> Monitor::QueryStanding(absl::Duration patience) {
   if (hypervisor_ == nullptr) return NotConnected();
-  return hypervisor_->QueryChardevs(Deadline());
+  return hypervisor_->QueryStanding(clock_->Now() + std::max(patience, timeout_));
 }
 
 absl::StatusOr<MigrationSettings> Monitor::QuerySettings() {
@@ -87,21 +87,12 @@ absl::Status Monitor::CheckProcess() {
                                          "; the one that was there is gone"));
 }
 
-absl::StatusOr<Monitor::Standing> Monitor::StandingNow() {
-  Standing standing;
-  absl::StatusOr<MigrationInfo> migration = QueryMigration();
-  if (!migration.ok()) return migration.status();
-  absl::StatusOr<std::string> run_state = QueryRunState();
-  if (!run_state.ok()) return run_state.status();
-  return Standing{*std::move(migration), *std::move(run_state)};
-}
-
-absl::StatusOr<Monitor::Standing> Monitor::WhereItStands(absl::Time limit) {
-  absl::StatusOr<Standing> standing = StandingNow();
+absl::StatusOr<Standing> Monitor::WhereItStands(absl::Time limit) {
+  absl::StatusOr<Standing> standing = QueryStanding();
   while (!standing.ok()) {
     const absl::Status connected = Reconnect();
     if (connected.ok()) {
-      standing = StandingNow();
+      standing = QueryStanding();
       if (standing.ok()) return standing;
     } else {
       standing = connected;

@@ -4,7 +4,6 @@
 #define VUFD_SERVER_MIGRATION_MONITOR_H_
 
 #include <algorithm>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -47,7 +46,8 @@ class Monitor {
   absl::StatusOr<MigrationInfo> QueryMigration(absl::Duration patience);
   absl::StatusOr<std::string> QueryRunState() { return QueryRunState(timeout_); }
   absl::StatusOr<std::string> QueryRunState(absl::Duration patience);
-  absl::StatusOr<std::map<std::string, ChardevFacts>> QueryChardevs();
+  absl::StatusOr<Standing> QueryStanding() { return QueryStanding(timeout_); }
+  absl::StatusOr<Standing> QueryStanding(absl::Duration patience);
   absl::StatusOr<MigrationSettings> QuerySettings();
   absl::StatusOr<MigrationSettings> Configure(const MigrationSettings& settings);
   absl::Status PrepareIncoming(int stream_fd);
@@ -59,16 +59,11 @@ class Monitor {
   void Release() { hypervisor_.reset(); }
   // Lets go of the old connection first: a monitor serves one client.
   absl::Status Reconnect();
-  // Until QEMU answers, or `limit`: its migration and its run state, read together.
-  struct Standing {
-    MigrationInfo migration;
-    std::string run_state;
-  };
+  // Until QEMU answers, or `limit`.
   absl::StatusOr<Standing> WhereItStands(absl::Time limit);
 
  private:
   absl::Time Deadline() const { return clock_->Now() + timeout_; }
-  absl::StatusOr<Standing> StandingNow();
   absl::Status CheckProcess();
 
   HypervisorConnector* const connector_;

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <set>
 
+#include "absl/algorithm/container.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
@@ -121,6 +122,15 @@ absl::StatusOr<std::vector<PermitAt>> PlanPermits(const Facts& decided, const Ve
     if (decided.request.sequential) plan.back().permit.destination_inode = 0;
   }
   return plan;
+}
+
+bool EveryDeviceHasPermits(const VmFacts& source, const std::vector<PermitAt>& permits) {
+  if (!source.devices.known() || source.devices.value->empty()) return false;
+  return absl::c_all_of(*source.devices.value, [&](const FsDeviceFacts& device) {
+    const auto of_it = [&](const PermitAt& at) { return at.device == device.subject(); };
+    return absl::c_any_of(permits, [&](const auto& at) { return of_it(at) && at.outgoing(); }) &&
+           absl::c_any_of(permits, [&](const auto& at) { return of_it(at) && at.takes_over(); });
+  });
 }
 
 std::vector<PermitAt> PermitsOf(const v1::Migration& migration) {

@@ -35,6 +35,9 @@ struct PermitAt {
 // INTERNAL: `verdict` cannot be the one that allows on these facts.
 absl::StatusOr<std::vector<PermitAt>> PlanPermits(const Facts& decided, const Verdict& verdict,
                                                   const std::string& migration);
+// No device moves but by a permit, of which the keeper sees to it that nobody but the front-ends
+// that it names makes use.
+bool EveryDeviceHasPermits(const VmFacts& source, const std::vector<PermitAt>& permits);
 // The permits that a record names, as armed.
 std::vector<PermitAt> PermitsOf(const v1::Migration& migration);
 // What PermitsOf reads.

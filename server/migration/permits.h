@@ -1,7 +1,7 @@
 // Arms, checks, fences and takes back the permits of one migration.
 //
 // A permit is armed before QEMU is told to migrate and taken back on every way to the source. Once
-// both QEMUs have reported success the old drivers are fenced, before the commit is written: from
+// the source has reported success the old drivers are fenced, before the commit is written: from
 // the commit on the source may never have the session again, whoever tells it to run. On the way
 // back a fence must be lifted before the source is resumed, or it would not get its rings back.
 #ifndef VUFD_SERVER_MIGRATION_PERMITS_H_

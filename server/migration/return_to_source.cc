@@ -22,7 +22,7 @@ Return SourceIsAt(const std::string& run_state, const ReturnOptions& options) {
 absl::Status ContSource(Monitor& source, const Clock& clock, absl::Time limit) {
   while (true) {
     absl::Status cont = source.Do(Hypervisor::Act::kCont);
-    absl::StatusOr<Monitor::Standing> standing = source.WhereItStands(limit);
+    absl::StatusOr<Standing> standing = source.WhereItStands(limit);
     if (!standing.ok()) return standing.status();
     if (standing->run_state == "running") return absl::OkStatus();
     if (clock.Now() >= limit) {
@@ -90,7 +90,7 @@ Return ReturnToSource(Monitor& source, Monitor* destination, const Clock& clock,
                       const ReturnOptions& options) {
   std::string last;
   do {
-    absl::StatusOr<Monitor::Standing> standing = source.WhereItStands(options.limit);
+    absl::StatusOr<Standing> standing = source.WhereItStands(options.limit);
     if (!standing.ok()) {
       return {Return::Where::kUnknown,
               absl::StrCat("The source QEMU does not answer (", standing.status().message(),

@@ -1,18 +1,14 @@
 #include "server/migration/run.h"
 
 #include <algorithm>
-#include <future>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "server/base/log.h"
 #include "server/convert/convert.h"
 #include "server/migration/decision_records.h"
-#include "server/migration/destination.h"
 #include "server/migration/explain.h"
-#include "server/migration/identity.h"
 #include "server/migration/run_remote.h"
 
 namespace vuf {
@@ -21,6 +17,7 @@ namespace {
 // Nothing but a new event ends Await early, so this bounds how late a cancel is seen. It costs a
 // migration nothing: an event is returned at once.
 constexpr absl::Duration kSlice = absl::Milliseconds(100);
+constexpr absl::Duration kSoon = absl::Milliseconds(10);
 // Between two looks at the progress, which also find what an event did not tell.
 constexpr absl::Duration kLook = absl::Seconds(1);
 // QEMU answers nothing while it waits for a back-end to drain; 5.5 s were measured. A cancel could
@@ -82,7 +79,6 @@ void Run::Go() {
     return status.ok() ? void() : GoBack(status);
   }
   if (status.ok()) status = Confirm();
-  if (status.ok()) status = Fence();
   if (absl::IsUnavailable(status) && outgoing_ && GoOnWithoutSource().ok()) {
     status = absl::OkStatus();
   }
@@ -142,15 +138,10 @@ absl::Status Run::Evaluate() {
   return absl::OkStatus();
 }
 
-void Run::ShowProgress(const MigrationInfo& info) {
-  parts_.ledger->Show(
-      name(), [&](v1::Migration& migration) { FillProgress(info, *migration.mutable_progress()); });
-}
-
 absl::Status Run::SourceEnded(const std::string& status) {
   absl::StatusOr<MigrationInfo> info = source_.QueryMigration(kPatience);
   if (!info.ok()) return Explain("asking the source QEMU why its migration ended", info.status());
-  ShowProgress(*info);
+  ShowProgress(*parts_.ledger, name(), *info);
   if (status == "completed") {
     return absl::FailedPreconditionError(
         "the source QEMU completed without waiting at pre-switchover");
@@ -162,8 +153,7 @@ absl::Status Run::SourceEnded(const std::string& status) {
 
 // Whether the destination is resumed was decided with the verdict. A guest that an operator stopped
 // meanwhile would be running there, one that was resumed would stand still.
-absl::Status Run::CheckGuest(const MonitorEvent& event) {
-  if (event.name != "STOP" && event.name != "RESUME") return absl::OkStatus();
+absl::Status Run::CheckGuest() {
   const absl::StatusOr<std::string> state = source_.QueryRunState(kPatience);
   if (!state.ok()) return Explain("asking the source QEMU for its run state", state.status());
   const std::string& judged = *decided_.source.run_state.value;
@@ -174,39 +164,30 @@ absl::Status Run::CheckGuest(const MonitorEvent& event) {
                                          judged, " to ", *state, " during the migration"));
 }
 
-// At the switch-over it would be refused all the same, but memory may be copied for minutes before
-// that, and the destination's back-end is of no use any more.
-absl::Status Run::CheckEndpoints() {
-  const uint64_t revision = parts_.registry->snapshot()->revision;
-  if (revision == revision_) return absl::OkStatus();
-  revision_ = revision;
-  const std::vector<std::string> changes =
-      EndpointChangesSince(decided_, parts_.gatherer->Endpoints());
-  if (changes.empty()) return absl::OkStatus();
-  return absl::AbortedError(
-      absl::StrCat("ended while memory was copied, because this is not what "
-                   "was judged: ",
-                   absl::StrJoin(changes, "; ")));
-}
-
 absl::Status Run::AwaitSource(absl::string_view wanted) {
   absl::Time next_look = parts_.clock->Now() + kLook;
   const bool copying = wanted == "pre-switchover";
+  // The guest was stopped or resumed. When QEMU itself does it, it says at once what for.
+  bool moved = false;
   while (true) {
     if (absl::Status stop = CheckStop(); !stop.ok()) return stop;
     if (absl::Status step = Converge(); !step.ok()) return step;
     if (absl::Status same = copying ? CheckEndpoints() : absl::OkStatus(); !same.ok()) return same;
+    if (absl::Status same = copying ? LookWhileCopying() : absl::OkStatus(); !same.ok())
+      return same;
     if (remote_ != nullptr) {
       if (absl::Status held = remote_->CheckLease(); !held.ok()) return held;
     }
-    absl::StatusOr<MonitorEvent> event = source_.Await(kSlice);
+    absl::StatusOr<MonitorEvent> event = source_.Await(moved ? kSoon : kSlice);
     if (!event.ok()) return Explain("waiting for events of the source QEMU", event.status());
-    if (absl::Status guest = CheckGuest(*event); !guest.ok()) return guest;
+    if (event->status == wanted) return absl::OkStatus();
+    if (absl::Status guest = moved ? CheckGuest() : absl::OkStatus(); !guest.ok()) return guest;
+    moved = event->name == "STOP" || event->name == "RESUME";
     std::string status = event->status;
     if (event->name.empty() && parts_.clock->Now() >= next_look) {
       absl::StatusOr<MigrationInfo> info = source_.QueryMigration(kPatience);
       if (!info.ok()) return Explain("asking the source QEMU for its progress", info.status());
-      ShowProgress(*info);
+      ShowProgress(*parts_.ledger, name(), *info);
       const absl::Status moves = copying ? CheckProgress(*info) : absl::OkStatus();
       if (!moves.ok()) return moves;
       status = info->status;
@@ -231,69 +212,6 @@ absl::Status Run::Transfer() {
   const absl::Status copied = AwaitSource("pre-switchover");
   transfer_begun_ = absl::InfiniteFuture();
   return copied;
-}
-
-// The guest is stopped from here on: everything counts as downtime. That is why this one state is
-// shown but not written; a restart asks QEMU, and does not need it.
-absl::Status Run::SwitchOver() {
-  parts_.ledger->Show(name(), [&](v1::Migration& migration) {
-    migration.set_state(v1::Migration::STATE_SWITCHING_OVER);
-    migration.mutable_progress()->set_qemu_status("pre-switchover");
-  });
-  const absl::Time begin = parts_.clock->Now();
-  const absl::Time limit = std::min(deadline_, begin + parts_.switchover_timeout);
-  std::future<std::vector<std::string>> there;
-  if (remote_ != nullptr) {
-    there = std::async(std::launch::async, [this] { return RecheckThere(); });
-  }
-  Facts now = parts_.gatherer->GatherAgain(gather_, decided_, *source_.hypervisor(),
-                                           destination_.hypervisor(), limit);
-  if (remote_ != nullptr) {
-    now.destination = decided_.destination;
-    now.other_host = decided_.other_host;
-  }
-  Log(LogLevel::kInfo, "looked again at pre-switchover",
-      {{"migration", name()}, {"took", absl::FormatDuration(parts_.clock->Now() - begin)}});
-  if (absl::Status stop = CheckStop(); !stop.ok()) return stop;
-  if (parts_.clock->Now() >= limit) {
-    return absl::DeadlineExceededError(absl::StrCat(
-        "not switched over: looking again took longer than migrations.switchover_timeout, ",
-        absl::FormatDuration(parts_.switchover_timeout)));
-  }
-  std::vector<std::string> changes = ChangesSince(decided_, now);
-  const std::vector<std::string> not_armed = permits_.NotArmed(now);
-  changes.insert(changes.end(), not_armed.begin(), not_armed.end());
-  if (there.valid()) {
-    const std::vector<std::string> more = there.get();
-    changes.insert(changes.end(), more.begin(), more.end());
-  }
-  const absl::Status unchanged =
-      changes.empty() ? absl::OkStatus()
-                      : absl::AbortedError(
-                            absl::StrCat("not switched over, because this is not what was judged: ",
-                                         absl::StrJoin(changes, "; ")));
-  const absl::Status continued =
-      unchanged.ok() ? source_.Do(Hypervisor::Act::kMigrateContinue) : unchanged;
-  RecordRecheck(parts_.decisions, migration_, decided_, now, permits_.all(), changes);
-  return unchanged.ok() ? Explain("migrate-continue at the source", continued) : unchanged;
-}
-
-// `completed` at the source alone proves nothing: a destination may have died over the state.
-absl::Status Run::Confirm() {
-  if (absl::Status completed = AwaitSource("completed"); !completed.ok()) return completed;
-  absl::StatusOr<MigrationInfo> info = source_.QueryMigration(kPatience);
-  if (!info.ok()) return Explain("confirming the end at the source QEMU", info.status());
-  if (info->status != "completed") return SourceEnded(info->status);
-  outcome_ = *std::move(info);
-  return ConfirmDestination();
-}
-
-absl::Status Run::ConfirmDestination() {
-  if (remote_ != nullptr) return remote_->Promise(parts_.clock->Now() + parts_.settle_timeout);
-  const absl::Status loaded =
-      AwaitLoaded(destination_, *parts_.clock, parts_.clock->Now() + parts_.settle_timeout,
-                  [this] { return CheckStop(); });
-  return loaded.ok() ? CheckStanding(destination_, *decided_.destination) : loaded;
 }
 
 }  // namespace vuf

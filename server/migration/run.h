@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "server/base/clock.h"
@@ -77,13 +78,19 @@ class Run {
   absl::Status Prepare();
   absl::Status Transfer();
   absl::Status SwitchOver();
+  void ShowSwitchOver();
   absl::Status Confirm();
-  absl::Status ConfirmDestination();
+  absl::Status ConfirmHere();
+  absl::Status ConfirmDestination(const std::function<absl::Status()>& check_stop);
   absl::Status Fence();
   absl::Status Commit();
   void HandOver();
+  // To whoever looks after it, or gone. Returns what went wrong, in words, or "".
+  std::string LeaveSource();
   // OK: the destination may be committed to although the source is gone.
   absl::Status GoOnWithoutSource();
+  // In words, or "".
+  std::string DestinationsError();
   void GoBack(const absl::Status& why);
 
   // What is changed for the migration, and what was there before it.
@@ -93,6 +100,7 @@ class Run {
   absl::Status RememberSettings();
   absl::Status WritePrepared();
   absl::Status ConfigureSource();
+  absl::Status ConfigureDestination();
   absl::Status CheckBlockedReasons();
   absl::Status ArmPermits();
   absl::Status ConnectStream();
@@ -102,10 +110,19 @@ class Run {
   absl::Status AwaitSource(absl::string_view wanted);
   // An error when a registered endpoint has changed hands since the decision.
   absl::Status CheckEndpoints();
+  // Whoever is not who was judged would be refused by a keeper itself (docs/adr/0021).
+  bool KeepersWatch() const;
+  // Now and then, so that little or nothing is left to look at when the guest stands still.
+  absl::Status LookWhileCopying();
+  absl::Duration SinceLastLook() const;
+  // What has changed since the decision. The guest stands still meanwhile.
+  absl::StatusOr<std::vector<std::string>> LookAtPreSwitchover();
+  absl::Status NotSwitchedOver(const std::vector<std::string>& changes) const;
+  Facts Look(absl::Time limit);
+  std::vector<std::string> Changes(const Facts& now) const;
   absl::Status SourceEnded(const std::string& status);
   // An error when somebody else stopped or resumed the guest since the decision.
-  absl::Status CheckGuest(const MonitorEvent& event);
-  void ShowProgress(const MigrationInfo& info);
+  absl::Status CheckGuest();
   // The sequential form, from the source's `completed` on (run_sequential.cc).
   absl::Status SaveToFile();
   absl::Status ConfirmSaved();
@@ -142,6 +159,8 @@ class Run {
   // What the verdict was given on.
   Facts decided_;
   Verdict verdict_;
+  // The last look after the decision's.
+  std::optional<Facts> seen_;
   bool refused_ = false;
   // The registry's, when its endpoints were last compared.
   uint64_t revision_ = 0;
@@ -151,7 +170,6 @@ class Run {
   bool incoming_ = false;
   // QEMU may have begun, for all that is known.
   bool outgoing_ = false;
-  MigrationInfo outcome_;
   // Sequential only, from the moment it is made.
   std::optional<StateFile> state_file_;
   // Null: the destination is on this host.

@@ -1,5 +1,6 @@
 // How a migration ends: with the guest at the destination after the commit, at the source before.
 #include <algorithm>
+#include <future>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -13,9 +14,9 @@
 
 namespace vuf {
 
-// Both QEMUs may be wrong about a session that neither of them has: its keeper is asked, and from
-// here on gives the source's rings back to nobody, unless the permit is taken back. Before the
-// commit, because after it a source that somebody resumes must find itself shut out.
+// Both QEMUs may be wrong about a session that neither of them has: its keeper is asked. From here
+// on the keepers give the source's rings back to nobody, unless the permit is taken back.
+// Before the commit, because after it a source that somebody resumes must find itself shut out.
 absl::Status Run::Fence() {
   if (absl::Status loaded = permits_.CheckLoaded(); !loaded.ok()) return loaded;
   if (absl::Status stop = CheckStop(); !stop.ok()) return stop;
@@ -34,7 +35,8 @@ absl::Status Run::GoOnWithoutSource() {
                                 ? absl::OkStatus()
                                 : permits_.CheckSourcesGone();
   if (!gone.ok()) return gone;
-  if (absl::Status confirmed = ConfirmDestination(); !confirmed.ok()) return confirmed;
+  const absl::Status confirmed = ConfirmDestination([this] { return CheckStop(); });
+  if (!confirmed.ok()) return confirmed;
   Log(LogLevel::kWarning, "the source QEMU is gone; the migration goes on at the destination",
       {{"migration", name()}, {"vm", migration_.vm()}});
   return Fence();
@@ -48,7 +50,6 @@ absl::Status Run::Commit() {
   return Explain(
       "writing the commit",
       parts_.ledger->Advance(name(), v1::Migration::STATE_COMMITTED, [&](v1::Migration& migration) {
-        FillProgress(outcome_, *migration.mutable_progress());
         if (!guest_was_running()) migration.set_message(kStaysPaused);
       }));
 }
@@ -70,14 +71,18 @@ void Run::HandOver() {
   if (guest_was_running()) {
     absl::StrAppend(&message, permits_.NotHandedOver(parts_.clock->Now() + parts_.qmp_timeout));
   }
-  absl::StrAppend(&message, RecordNewMonitor(*parts_.registry, *parts_.clock, migration_));
-  absl::StrAppend(&message, RestoreSide(destination_, "destination", destination_before_));
-  if (migration_.source_disposition() == v1::SOURCE_DISPOSITION_QUIT) {
-    absl::StrAppend(&message, QuitSource(source_));
-  } else {
-    absl::StrAppend(&message, RestoreSide(source_, "source", source_before_));
-  }
+  std::future<std::string> source =
+      std::async(std::launch::async, [this] { return LeaveSource(); });
+  absl::StrAppend(&message, RecordNewMonitor(*parts_.registry, *parts_.clock, migration_),
+                  RestoreSide(destination_, "destination", destination_before_), source.get());
   parts_.ledger->End(name(), v1::Migration::STATE_SUCCEEDED, message);
+}
+
+std::string Run::LeaveSource() {
+  ShowOutcome(*parts_.ledger, name(), source_);
+  return migration_.source_disposition() == v1::SOURCE_DISPOSITION_QUIT
+             ? QuitSource(source_)
+             : RestoreSide(source_, "source", source_before_);
 }
 
 // The permits are taken back once the guest is where it belongs: a source that goes on has its
@@ -112,6 +117,14 @@ std::string Run::RanThere(absl::Time limit) {
   return guest_ran ? "as its agent says" : "";
 }
 
+// All that a source learns of a destination that fails is that it did.
+std::string Run::DestinationsError() {
+  if (sequential() || remote_ != nullptr) return "";
+  const absl::StatusOr<MigrationInfo> info = destination_.QueryMigration();
+  if (!info.ok() || info->error_desc.empty()) return "";
+  return absl::StrCat(" The destination QEMU says: ", info->error_desc, ".");
+}
+
 void Run::GoBack(const absl::Status& why) {
   Log(LogLevel::kWarning, "migration goes back",
       {{"migration", name()}, {"vm", migration_.vm()}, {"error", why.ToString()}});
@@ -129,7 +142,8 @@ void Run::GoBack(const absl::Status& why) {
   if (!incoming_) {
     absl::StrAppend(&message, RestoreSide(destination_, "destination", destination_before_));
   } else if (back.where != Return::Where::kDestination) {
-    absl::StrAppend(&message, " The destination QEMU cannot be used again: start a new one.");
+    absl::StrAppend(&message, DestinationsError(),
+                    " The destination QEMU cannot be used again: start a new one.");
   }
   absl::StrAppend(&message, RemoveStateFile(back.where));
   const bool asked = parts_.ledger->StopRequested(name()) != Ledger::Stop::kNone;

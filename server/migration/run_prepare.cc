@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <future>
 #include <map>
 #include <utility>
 #include <vector>
@@ -44,15 +45,12 @@ absl::Status Run::Prepare() {
   if (absl::Status usable = permits_.Use(*std::move(permits)); !usable.ok()) return usable;
   if (absl::Status known = RememberSettings(); !known.ok()) return known;
   if (absl::Status written = WritePrepared(); !written.ok()) return written;
+  // Another host is asked for nothing before this one is ready.
+  std::future<absl::Status> there =
+      std::async(remote_ == nullptr ? std::launch::async : std::launch::deferred,
+                 [this] { return ConfigureDestination(); });
   if (absl::Status status = ConfigureSource(); !status.ok()) return status;
-  if (remote_ != nullptr) {
-    if (absl::Status status = ReserveThere(); !status.ok()) return status;
-  } else if (!sequential()) {
-    const absl::Status status = destination_.Configure(DestinationSettings()).status();
-    if (!status.ok()) {
-      return Explain("setting the destination QEMU's migration capabilities", status);
-    }
-  }
+  if (absl::Status status = there.get(); !status.ok()) return status;
   if (absl::Status stop = CheckStop(); !stop.ok()) return stop;
   return ArmPermits();
 }
@@ -131,6 +129,13 @@ absl::Status Run::ConfigureSource() {
   const absl::Status status = source_.Configure(SourceSettings()).status();
   if (!status.ok()) return Explain("setting the source QEMU's migration capabilities", status);
   return CheckBlockedReasons();
+}
+
+absl::Status Run::ConfigureDestination() {
+  if (remote_ != nullptr) return ReserveThere();
+  if (sequential()) return absl::OkStatus();
+  return Explain("setting the destination QEMU's migration capabilities",
+                 destination_.Configure(DestinationSettings()).status());
 }
 
 // QEMU lists what blocks the mode that is set, so what was read in another mode says nothing.

@@ -37,6 +37,7 @@ std::string ForgetVm(const RunParts& parts, const v1::Migration& migration) {
 
 void Succeeded(const RunParts& parts, const v1::Migration& migration, Monitor& source,
                std::optional<MigrationSettings> source_before, const v1::Reservation& there) {
+  ShowOutcome(*parts.ledger, migration.name(), source);
   std::string message = there.guest_runs() ? "" : kStaysPaused;
   absl::StrAppend(&message, there.message(), ForgetVm(parts, migration));
   if (migration.source_disposition() == v1::SOURCE_DISPOSITION_QUIT) {
@@ -119,7 +120,7 @@ void ResumeRemote(const RunParts& parts, const v1::Migration& migration) {
   const absl::Status connected = source.Reconnect();
   const bool gone = absl::IsNotFound(connected) || absl::IsFailedPrecondition(connected) ||
                     absl::IsAborted(connected);
-  const absl::StatusOr<Monitor::Standing> here =
+  const absl::StatusOr<Standing> here =
       gone ? connected : source.WhereItStands(parts.clock->Now() + parts.settle_timeout);
   if (!gone && (!here.ok() || here->run_state != "postmigrate")) {
     return NotTaken(parts, migration, remote->agent(),

@@ -21,8 +21,7 @@ absl::Status Run::SaveToFile() {
 // a source that ends between the two loses nothing.
 absl::Status Run::ConfirmSaved() {
   if (absl::Status completed = AwaitSource("completed"); !completed.ok()) return completed;
-  const absl::StatusOr<MigrationInfo> info = source_.QueryMigration();
-  if (info.ok()) outcome_ = *info;
+  ShowOutcome(*parts_.ledger, name(), source_);
   return permits_.CheckSaved();
 }
 
@@ -49,10 +48,7 @@ absl::Status Run::CommitToFile() {
   }
   if (!parts_.ledger->ClaimCommit(name())) return CheckStop();
   return Explain("writing the state AWAITING_DESTINATION",
-                 parts_.ledger->Advance(name(), v1::Migration::STATE_AWAITING_DESTINATION,
-                                        [&](v1::Migration& migration) {
-                                          FillProgress(outcome_, *migration.mutable_progress());
-                                        }));
+                 parts_.ledger->Advance(name(), v1::Migration::STATE_AWAITING_DESTINATION));
 }
 
 std::string Run::RemoveStateFile(Return::Where where) {

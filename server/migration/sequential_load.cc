@@ -232,9 +232,8 @@ absl::Status SequentialLoad::WriteDestination(const Facts& facts) {
 
 absl::Status SequentialLoad::Confirm() {
   const absl::Time limit = std::max(deadline_, parts_.clock->Now() + parts_.default_timeout);
-  absl::Status status =
-      AwaitLoaded(destination_, *parts_.clock, limit, [] { return absl::OkStatus(); });
-  if (status.ok()) status = CheckStanding(destination_);
+  absl::Status status = AwaitLoaded(destination_, /*judged=*/nullptr, *parts_.clock, limit,
+                                    [] { return absl::OkStatus(); });
   if (status.ok()) status = permits_.CheckLoaded();
   if (status.ok()) status = permits_.FenceAll(parts_.clock->Now() + parts_.settle_timeout);
   return status;

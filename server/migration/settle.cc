@@ -178,7 +178,7 @@ class Settlement {
   }
 
   void Committed() {
-    absl::StatusOr<Monitor::Standing> there = destination_.WhereItStands(limit_);
+    absl::StatusOr<Standing> there = destination_.WhereItStands(limit_);
     if (!there.ok()) return Unclear(there.status().ToString());
     const bool complete = there->migration.status == "completed";
     const bool stays_paused = migration_.message() == kStaysPaused;
@@ -212,7 +212,7 @@ class Settlement {
   absl::Status SourceIsOut() {
     if (sequential()) return permits_.CheckSourcesGone();
     if (SourceIsGone()) return absl::OkStatus();
-    absl::StatusOr<Monitor::Standing> here = SourceStanding();
+    absl::StatusOr<Standing> here = SourceStanding();
     if (!here.ok()) {
       return absl::UnavailableError(absl::StrCat("the source: ", here.status().message()));
     }
@@ -229,7 +229,7 @@ class Settlement {
     return (nobody || absl::IsAborted(monitor)) && permits_.CheckSourcesGone().ok();
   }
 
-  absl::StatusOr<Monitor::Standing> SourceStanding() {
+  absl::StatusOr<Standing> SourceStanding() {
     // The registry was changed already: which monitor was the source's is not known any more.
     if (source_.socket().empty() || source_.socket() == destination_.socket()) {
       return absl::NotFoundError("its monitor is not known any more");
@@ -246,6 +246,7 @@ class Settlement {
   }
 
   void Succeeded(const std::string& prefix) {
+    ShowOutcome(*parts_.ledger, migration_.name(), source_);
     std::string message = prefix;
     absl::StrAppend(&message, RecordNewMonitor(*parts_.registry, *parts_.clock, migration_));
     RestoreSettings(destination_, migration_.destination_qemu());
@@ -257,7 +258,7 @@ class Settlement {
   }
 
   bool SourceStandsStopped() {
-    absl::StatusOr<Monitor::Standing> here = SourceStanding();
+    absl::StatusOr<Standing> here = SourceStanding();
     return here.ok() && here->run_state == "postmigrate";
   }
 

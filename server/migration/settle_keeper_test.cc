@@ -176,7 +176,7 @@ TEST_F(SettleKeeperTest, ASourceWhosePermitsAreTakenBackAlreadyIsResumed) {
 // What keepers say before QEMU is done is not what they say when it is.
 TEST_F(SettleKeeperTest, ASourceThatHandsOverDuringTheRestartIsResumed) {
   Migrate();
-  world_.qemu.Before(kSource, FakeCall::kQueryMigration, [this] {
+  world_.qemu.Before(kSource, FakeCall::kQueryStanding, [this] {
     if (world_.qemu.RunState(kSource) != "finish-migrate") return;
     EXPECT_TRUE(source_->Do(Hypervisor::Act::kMigrateContinue, Soon()).ok());
   });
@@ -196,7 +196,7 @@ TEST_F(SettleKeeperTest, ADestinationThatMayHaveRunKeepsTheSourceStopped) {
 // It was paused when vufd looked first, and ran before the source was seen to be done.
 TEST_F(SettleKeeperTest, ADestinationThatRanDuringTheRestartKeepsTheSourceStopped) {
   Migrate();
-  world_.qemu.Before(kSource, FakeCall::kQueryMigration, [this] {
+  world_.qemu.Before(kSource, FakeCall::kQueryStanding, [this] {
     if (world_.qemu.RunState(kSource) != "finish-migrate") return;
     EXPECT_TRUE(source_->Do(Hypervisor::Act::kMigrateContinue, Soon()).ok());
     EXPECT_TRUE(world_.qemu.ContByOther(kDestination).ok());

@@ -151,6 +151,8 @@ void ContinuedByOther(MigrationWorld& world) {
         const absl::Time soon = absl::Now() + absl::Seconds(10);
         auto other = *world.qemu.Connect(kSource, soon);
         EXPECT_TRUE(other->Do(Hypervisor::Act::kMigrateContinue, soon).ok());
+        // Before its last events were read.
+        world.qemu.Fail(kSource, FakeCall::kAwait, {absl::UnavailableError("end of file")});
       });
   Migrate(world);
 }
@@ -287,9 +289,9 @@ std::vector<Way> WaysOfOneRun() {
       {"ContinuedByOther", New<KeptWorld>, ContinuedByOther,
        then(copying, {kCommitted, kSucceeded})},
       {"FailsAtTheEnd", plain, With(F::kFailsAtSwitchover, Migrate), then(stopped, {kFailed})},
-      {"CancelledAtTheEnd", plain, CancelAt(FakeCall::kQueryMigration, "finish-migrate"),
+      {"CancelledAtTheEnd", plain, CancelAt(FakeCall::kObserveAgain, "finish-migrate"),
        then(stopped, {kCancelling, kCancelled})},
-      {"StoppedAtTheEnd", plain, StopAt(FakeCall::kQueryMigration, "finish-migrate"),
+      {"StoppedAtTheEnd", plain, StopAt(FakeCall::kObserveAgain, "finish-migrate"),
        then(stopped, {kCancelled})},
       {"NotStarted", plain, DestinationDiesOfCont, then(stopped, {kCommitted, kFailed})},
       {"Queued", plain, Queued([](MigrationWorld&, const std::string&) {}),

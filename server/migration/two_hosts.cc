@@ -60,6 +60,10 @@ class GuardedHypervisor : public Hypervisor {
     if (!power_->on()) return Gone();
     return inner_->Observe(Real(deadline));
   }
+  absl::StatusOr<VmFacts> ObserveAgain(const VmFacts& before, absl::Time deadline) override {
+    if (!power_->on()) return Gone();
+    return inner_->ObserveAgain(before, Real(deadline));
+  }
   absl::StatusOr<MigrationInfo> QueryMigration(absl::Time deadline) override {
     if (!power_->on()) return Gone();
     return inner_->QueryMigration(Real(deadline));
@@ -68,9 +72,9 @@ class GuardedHypervisor : public Hypervisor {
     if (!power_->on()) return Gone();
     return inner_->QueryRunState(Real(deadline));
   }
-  absl::StatusOr<std::map<std::string, ChardevFacts>> QueryChardevs(absl::Time deadline) override {
+  absl::StatusOr<Standing> QueryStanding(absl::Time deadline) override {
     if (!power_->on()) return Gone();
-    return inner_->QueryChardevs(Real(deadline));
+    return inner_->QueryStanding(Real(deadline));
   }
   absl::StatusOr<MigrationSettings> QuerySettings(absl::Time deadline) override {
     if (!power_->on()) return Gone();
@@ -210,11 +214,12 @@ class Wire : public PeerPort {
     const Fate fate = world_->fate ? world_->fate(message, *from_) : Fate::kDelivered;
     if (fate == Fate::kLost || !to.power.on()) return absl::UnavailableError("no answer");
     const std::shared_ptr<TwoHosts::Agent> there = to.agent();
+    if (there->killed) return absl::UnavailableError("no answer");
     absl::StatusOr<Answer> answer = call(*there);
     if (fate == Fate::kTwice) answer = call(*there);
     if (world_->before_answer) world_->before_answer();
     const bool late = world_->NowAt(from_) > deadline;
-    if (fate == Fate::kAnswerLost || late || !to.power.on()) {
+    if (fate == Fate::kAnswerLost || late || !to.power.on() || there->killed) {
       return absl::UnavailableError("no answer");
     }
     if (!from_->power.Step(absl::StrCat("after ", message)).ok()) return Gone();
@@ -345,6 +350,7 @@ void TwoHosts::StartAgent(Host& host) {
 void TwoHosts::KillAgent(Host& host) {
   if (host.power.on()) host.power.OffAt(1);
   (void)host.power.Step("killed");
+  host.agent()->killed = true;
   host.migrator().Shutdown();
   host.incoming().Shutdown();
 }

@@ -63,6 +63,8 @@ class TwoHosts {
     std::unique_ptr<Gatherer> gatherer;
     std::unique_ptr<Incoming> incoming;
     std::unique_ptr<Migrator> migrator;
+    // It answers nobody any more, also when its host has power again and no other agent yet.
+    std::atomic<bool> killed = false;
   };
   struct Host {
     std::string address;

@@ -130,6 +130,9 @@ struct KeptBackEnd {
 struct BackEndFacts {
   Evidence<SocketFacts> socket;
   Evidence<ProcessId> process;
+  // When the eldest process began, in clock ticks since boot, that this one was forked from without
+  // becoming another program; its own start when there is none.
+  Evidence<uint64_t> first_start_ticks;
   Evidence<ProcessState> process_state;
   // readlink /proc/PID/exe, without " (deleted)".
   Evidence<std::string> executable;

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "server/qmp/parse.h"
 #include "server/qmp/qmp_hypervisor.h"
+#include "server/qmp/queries.h"
 
 namespace vuf {
 namespace {
@@ -16,8 +17,7 @@ using Json = nlohmann::json;
 // Descriptors have names per monitor, so this one cannot meet another client's.
 constexpr char kStreamName[] = "vufd-migration";
 
-// The part of `wanted` that differs from `now`: QEMU refuses even to be told what it does already
-// while a migration is under way.
+// The part of `wanted` that differs from `now`.
 std::map<std::string, bool> Difference(const std::map<std::string, bool>& wanted,
                                        const std::map<std::string, bool>& now) {
   std::map<std::string, bool> out;
@@ -61,54 +61,23 @@ absl::StatusOr<MigrationSettings> Before(const MigrationSettings& wanted,
   return before;
 }
 
-}  // namespace
-
-absl::StatusOr<MigrationSettings> QmpHypervisor::QuerySettings(absl::Time deadline) {
-  const absl::StatusOr<Json> known = Run({"query-migrate-capabilities"}, deadline);
-  if (!known.ok()) return known.status();
-  absl::StatusOr<std::map<std::string, bool>> capabilities = ParseCapabilities(*known);
-  if (!capabilities.ok()) return capabilities.status();
-  const absl::StatusOr<Json> values = Run({"query-migrate-parameters"}, deadline);
-  if (!values.ok()) return values.status();
-  absl::StatusOr<MigrationSettings> settings = ParseParameters(*values);
-  if (settings.ok()) settings->capabilities = *std::move(capabilities);
-  return settings;
+template <typename T>
+void Apply(const std::optional<T>& wanted, std::optional<T>& now) {
+  if (wanted.has_value()) now = wanted;
 }
 
-absl::StatusOr<MigrationSettings> QmpHypervisor::Configure(const MigrationSettings& settings,
-                                                           absl::Time deadline) {
-  const absl::StatusOr<MigrationSettings> now = QuerySettings(deadline);
-  if (!now.ok()) return now.status();
-  absl::StatusOr<MigrationSettings> before = Before(settings, *now);
-  if (!before.ok()) return before.status();
-
-  MigrationSettings change = settings;
-  change.capabilities = Difference(settings.capabilities, now->capabilities);
-  if (change.mode == now->mode || !now->mode) change.mode.reset();
-  absl::Status status = SetCapabilities(change.capabilities, deadline);
-  if (!status.ok()) return status;
-  status = SetParameters(change, deadline);
-  if (status.ok()) return before;
-  // All or nothing: a caller that gets an error has nothing to put back.
-  const absl::Status undone =
-      SetCapabilities(Difference(before->capabilities, settings.capabilities), deadline);
-  if (undone.ok()) return status;
-  return absl::Status(status.code(), absl::StrCat(status.message(),
-                                                  "; and putting back failed: ", undone.message()));
+// `now` with what `wanted` names as it is there.
+MigrationSettings Applied(const MigrationSettings& wanted, MigrationSettings now) {
+  for (const auto& [name, state] : wanted.capabilities) now.capabilities[name] = state;
+  Apply(wanted.mode, now.mode);
+  Apply(wanted.downtime_limit, now.downtime_limit);
+  Apply(wanted.max_bandwidth, now.max_bandwidth);
+  Apply(wanted.cpu_throttle_initial, now.cpu_throttle_initial);
+  Apply(wanted.max_cpu_throttle, now.max_cpu_throttle);
+  return now;
 }
 
-absl::Status QmpHypervisor::SetCapabilities(const std::map<std::string, bool>& capabilities,
-                                            absl::Time deadline) {
-  if (capabilities.empty()) return absl::OkStatus();
-  Json list = Json::array();
-  for (const auto& [name, state] : capabilities) {
-    list.push_back({{"capability", name}, {"state", state}});
-  }
-  return Run({"migrate-set-capabilities", Json::object({{"capabilities", list}})}, deadline)
-      .status();
-}
-
-absl::Status QmpHypervisor::SetParameters(const MigrationSettings& settings, absl::Time deadline) {
+Json Parameters(const MigrationSettings& settings) {
   Json arguments = Json::object();
   if (settings.mode) arguments["mode"] = *settings.mode;
   if (settings.downtime_limit) {
@@ -119,8 +88,92 @@ absl::Status QmpHypervisor::SetParameters(const MigrationSettings& settings, abs
     arguments["cpu-throttle-initial"] = *settings.cpu_throttle_initial;
   }
   if (settings.max_cpu_throttle) arguments["max-cpu-throttle"] = *settings.max_cpu_throttle;
-  if (arguments.empty()) return absl::OkStatus();
-  return Run({"migrate-set-parameters", arguments}, deadline).status();
+  return arguments;
+}
+
+std::vector<QmpCommand> SetCommands(const MigrationSettings& settings) {
+  std::vector<QmpCommand> commands;
+  Json list = Json::array();
+  for (const auto& [name, state] : settings.capabilities) {
+    list.push_back({{"capability", name}, {"state", state}});
+  }
+  if (!list.empty()) {
+    commands.push_back({"migrate-set-capabilities", Json::object({{"capabilities", list}})});
+  }
+  const Json parameters = Parameters(settings);
+  if (!parameters.empty()) commands.push_back({"migrate-set-parameters", parameters});
+  return commands;
+}
+
+}  // namespace
+
+absl::StatusOr<MigrationSettings> QmpHypervisor::QuerySettings(absl::Time deadline) {
+  if (settings_.has_value() && IsJustNow(settings_at_, clock_->Now())) return *settings_;
+  const absl::StatusOr<std::vector<QmpReply>> replies =
+      connection_->RunAll({{"query-migrate-capabilities"}, {"query-migrate-parameters"}}, deadline);
+  if (!replies.ok()) return replies.status();
+  return ReadSettings(replies->front(), replies->back());
+}
+
+absl::StatusOr<MigrationSettings> QmpHypervisor::ReadSettings(const QmpReply& capabilities,
+                                                              const QmpReply& parameters) {
+  settings_.reset();
+  absl::StatusOr<std::map<std::string, bool>> parsed =
+      Read(capabilities, "query-migrate-capabilities", ParseCapabilities);
+  if (!parsed.ok()) return parsed.status();
+  absl::StatusOr<MigrationSettings> settings =
+      Read(parameters, "query-migrate-parameters", ParseParameters);
+  if (!settings.ok()) return settings.status();
+  settings->capabilities = *std::move(parsed);
+  Remember(*settings);
+  return settings;
+}
+
+void QmpHypervisor::Remember(const MigrationSettings& settings) {
+  settings_ = settings;
+  settings_at_ = clock_->Now();
+}
+
+absl::StatusOr<MigrationSettings> QmpHypervisor::Configure(const MigrationSettings& settings,
+                                                           absl::Time deadline) {
+  absl::StatusOr<MigrationSettings> now = QuerySettings(deadline);
+  if (!now.ok()) return now.status();
+  absl::StatusOr<MigrationSettings> before = Before(settings, *now);
+  if (!before.ok()) return before.status();
+  MigrationSettings change = settings;
+  if (!now->mode) change.mode.reset();
+  absl::Status status = Set(change, deadline);
+  if (absl::IsFailedPrecondition(status)) {
+    // QEMU refuses even to be told what it does already while a migration is under way.
+    settings_.reset();
+    now = QuerySettings(deadline);
+    if (!now.ok()) return now.status();
+    change.capabilities = Difference(settings.capabilities, now->capabilities);
+    status = Set(change, deadline);
+  }
+  if (status.ok()) {
+    Remember(Applied(change, *now));
+    return before;
+  }
+  // All or nothing: a caller that gets an error has nothing to put back.
+  settings_.reset();
+  MigrationSettings undo;
+  undo.capabilities = Difference(before->capabilities, settings.capabilities);
+  const absl::Status undone = Set(undo, deadline);
+  if (undone.ok()) return status;
+  return absl::Status(status.code(), absl::StrCat(status.message(),
+                                                  "; and putting back failed: ", undone.message()));
+}
+
+absl::Status QmpHypervisor::Set(const MigrationSettings& settings, absl::Time deadline) {
+  std::vector<QmpCommand> commands = SetCommands(settings);
+  if (commands.empty()) return absl::OkStatus();
+  const absl::StatusOr<std::vector<QmpReply>> replies = connection_->RunAll(commands, deadline);
+  if (!replies.ok()) return replies.status();
+  for (size_t i = 0; i < commands.size(); ++i) {
+    if (!(*replies)[i].ok()) return (*replies)[i].ToStatus(commands[i].name);
+  }
+  return absl::OkStatus();
 }
 
 absl::Status QmpHypervisor::RunWithStream(const char* command, nlohmann::json arguments,

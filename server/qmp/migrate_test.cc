@@ -63,7 +63,7 @@ class MigrateTest : public ::testing::Test {
   int stream_[2] = {-1, -1};
 };
 
-TEST_F(MigrateTest, ConfigureSetsTheDifferenceAndTellsWhatWas) {
+TEST_F(MigrateTest, ConfigureTellsWhatWas) {
   MigrationSettings wanted;
   wanted.capabilities = {{"events", true}, {"return-path", true}};
   wanted.mode = "normal";
@@ -76,7 +76,8 @@ TEST_F(MigrateTest, ConfigureSetsTheDifferenceAndTellsWhatWas) {
   EXPECT_EQ(before->downtime_limit, absl::Milliseconds(300));
   EXPECT_FALSE(before->max_bandwidth.has_value());
   EXPECT_EQ(ArgumentsOf("migrate-set-capabilities"),
-            Json::parse(R"({"capabilities":[{"capability":"events","state":true}]})"));
+            Json::parse(R"({"capabilities":[{"capability":"events","state":true},
+                                            {"capability":"return-path","state":true}]})"));
   EXPECT_EQ(ArgumentsOf("migrate-set-parameters"),
             Json::parse(R"({"mode":"normal","downtime-limit":50})"));
 }
@@ -88,6 +89,33 @@ TEST_F(MigrateTest, ConfigureRefusesWhatQemuDoesNotHave) {
   EXPECT_TRUE(absl::IsFailedPrecondition(status));
   EXPECT_THAT(Message(status), HasSubstr("\"vhost-user-fs\""));
   EXPECT_EQ(ArgumentsOf("migrate-set-capabilities"), nullptr) << "nothing was changed";
+}
+
+// It refuses every change while a migration is under way, and what changes nothing too.
+TEST_F(MigrateTest, WhatIsSetAlreadyCannotFail) {
+  server_.Refuse("migrate-set-capabilities", "There's a migration process in progress");
+  MigrationSettings wanted;
+  wanted.capabilities = {{"events", false}, {"return-path", true}};
+  wanted.downtime_limit = absl::Milliseconds(50);
+  EXPECT_TRUE(vm_->Configure(wanted, Soon()).ok());
+  wanted.capabilities["events"] = true;
+  EXPECT_THAT(Message(vm_->Configure(wanted, Soon()).status()), HasSubstr("in progress"));
+}
+
+TEST_F(MigrateTest, WhatWasAskedOrSetJustNowIsNotAskedAgain) {
+  MigrationSettings wanted;
+  wanted.capabilities = {{"events", true}};
+  wanted.max_bandwidth = 5;
+  const auto before = vm_->QuerySettings(Soon());
+  ASSERT_TRUE(vm_->Configure(wanted, Soon()).ok());
+  const auto after = vm_->QuerySettings(Soon());
+  EXPECT_FALSE(before->capabilities.at("events"));
+  EXPECT_TRUE(after->capabilities.at("events"));
+  EXPECT_EQ(after->max_bandwidth, 5u);
+  EXPECT_EQ(after->downtime_limit, absl::Milliseconds(300));
+  EXPECT_THAT(server_.Commands(),
+              ElementsAre("query-migrate-capabilities", "query-migrate-parameters",
+                          "migrate-set-capabilities", "migrate-set-parameters"));
 }
 
 TEST_F(MigrateTest, AQemuWithoutModesIsNormal) {

@@ -1,170 +1,40 @@
-// Observe: three batches of queries that change nothing. Never x-query-virtio-status: it aborts
-// QEMU 11.1.
-#include <functional>
+// Observe: three batches of queries that change nothing; ObserveAgain: one.
 #include <optional>
+#include <string>
 #include <utility>
+#include <vector>
 
-#include "absl/strings/match.h"
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "server/qmp/parse.h"
 #include "server/qmp/qmp_hypervisor.h"
+#include "server/qmp/queries.h"
 
 namespace vuf {
 namespace {
 
-using Json = nlohmann::json;
-
-constexpr char kPeripheral[] = "/machine/peripheral";
-constexpr char kAnonymous[] = "/machine/peripheral-anon";
-// More than any machine has slots for; bounds the second batch.
-constexpr size_t kMaxDevices = 256;
 // Bounds the third. A guest has one memory per NUMA node and one per plugged module.
 constexpr size_t kMaxMemoryPaths = 256;
-
-QmpCommand Get(const std::string& path, const std::string& property) {
-  return {"qom-get", Json::object({{"path", path}, {"property", property}})};
-}
-
-QmpCommand List(const char* path) { return {"qom-list", Json::object({{"path", path}})}; }
-
-// One batch, with its replies by name.
-enum Query : size_t {
-  kStatus,
-  kName,
-  kUuid,
-  kChardevs,
-  kMemdevs,
-  kMigrate,
-  kCapabilities,
-  kParameters,
-  kMachineType,
-  kFsProperties,
-  kNamedDevices,
-  kAnonymousDevices,
-};
-
-std::vector<QmpCommand> FirstBatch() {
-  return {{"query-status"},
-          {"query-name"},
-          {"query-uuid"},
-          {"query-chardev"},
-          {"query-memdev"},
-          {"query-migrate"},
-          {"query-migrate-capabilities"},
-          {"query-migrate-parameters"},
-          Get("/machine", "type"),
-          {"device-list-properties", Json::object({{"typename", "vhost-user-fs-device"}})},
-          List(kPeripheral),
-          List(kAnonymous)};
-}
-
-template <typename T>
-Evidence<T> ToEvidence(absl::StatusOr<T> parsed, absl::Time now) {
-  if (!parsed.ok()) return Unknown<T>(std::string(parsed.status().message()), Source::kQmp);
-  return Known(*std::move(parsed), Source::kQmp, now);
-}
-
-// `parse` of the value, or why there is none.
-template <typename Parse>
-auto Read(const QmpReply& reply, const char* command, Parse parse) -> decltype(parse(Json())) {
-  if (!reply.ok()) return reply.ToStatus(command);
-  return parse(*reply.value);
-}
 
 absl::StatusOr<std::string> PciAddress(const QmpReply& reply) {
   return Read(reply, "qom-get addr", ParsePciAddress);
 }
 
-void ReadMigration(const std::vector<QmpReply>& replies, absl::Time now, VmFacts& facts) {
-  const absl::StatusOr<MigrationInfo> info =
-      Read(replies[kMigrate], "query-migrate", ParseMigration);
-  facts.migration_status =
-      ToEvidence(info.ok() ? absl::StatusOr<std::string>(info->status) : info.status(), now);
-  facts.blocked_reasons =
-      ToEvidence(Read(replies[kMigrate], "query-migrate", ParseBlockedReasons), now);
-  facts.capabilities = ToEvidence(
-      Read(replies[kCapabilities], "query-migrate-capabilities", ParseCapabilities), now);
-  const absl::StatusOr<MigrationSettings> parameters =
-      Read(replies[kParameters], "query-migrate-parameters", ParseParameters);
-  facts.migration_mode =
-      ToEvidence(parameters.ok() ? absl::StatusOr<std::string>(parameters->mode.value_or(""))
-                                 : parameters.status(),
-                 now);
-  facts.tls_creds =
-      ToEvidence(Read(replies[kParameters], "query-migrate-parameters",
-                      [](const Json& v) { return ParseMember(v, "tls-creds", true); }),
-                 now);
+// Of QEMU's own answer: what the host knows of it is not compared.
+bool SameMemory(const Evidence<std::vector<MemoryBackendFacts>>& before,
+                const Evidence<std::vector<MemoryBackendFacts>>& now) {
+  return before.known() && now.known() &&
+         absl::c_equal(*before.value, *now.value, [](const auto& one, const auto& other) {
+           return one.id == other.id && one.size == other.size && one.share == other.share;
+         });
 }
 
-void ReadMachine(const std::vector<QmpReply>& replies, absl::Time now, VmFacts& facts) {
-  facts.run_state = ToEvidence(Read(replies[kStatus], "query-status",
-                                    [](const Json& v) { return ParseMember(v, "status"); }),
-                               now);
-  facts.guest_name = ToEvidence(Read(replies[kName], "query-name",
-                                     [](const Json& v) { return ParseMember(v, "name", true); }),
-                                now);
-  facts.uuid = ToEvidence(
-      Read(replies[kUuid], "query-uuid", [](const Json& v) { return ParseMember(v, "UUID"); }),
-      now);
-  facts.machine_type =
-      ToEvidence(Read(replies[kMachineType], "qom-get /machine type", ParseString), now);
-  facts.memory_backends = ToEvidence(Read(replies[kMemdevs], "query-memdev", ParseMemdevs), now);
-}
-
-// Reads QEMU's own note of the ring that the driver has set up; an error until it has. Not
-// x-query-virtio-queue-status: that one sends GET_VRING_BASE to the back-end, which stops the ring.
-constexpr char kRingQuery[] = "x-query-virtio-vhost-queue-status";
-
-QmpCommand RingQuery(const FsDeviceFacts& device) {
-  const char* const below = device.type == "vhost-user-fs-device" ? "" : "/virtio-backend";
-  return {kRingQuery, {{"path", device.qom_path + below}, {"queue", 1}}};
-}
-
-absl::StatusOr<uint32_t> ParseRingSize(const Json& value) {
-  if (!value.is_object() || !value.contains("num")) {
-    return absl::FailedPreconditionError("the answer has no number of ring entries");
-  }
-  return ParseUint32(value["num"]);
-}
-
-// The same answer tells whether the driver runs; any other error tells nothing.
-absl::StatusOr<bool> ReadDriver(const QmpReply& reply) {
-  const absl::StatusOr<uint32_t> ring = Read(reply, kRingQuery, ParseRingSize);
-  if (ring.ok()) return true;
-  if (absl::StrContains(ring.status().message(), "has not started yet")) return false;
-  return ring.status();
-}
-
-// Both lists or nothing: a device that is not seen would not be judged.
-absl::StatusOr<std::vector<FsDeviceFacts>> Enumerate(const std::vector<QmpReply>& replies) {
-  absl::StatusOr<std::vector<FsDeviceFacts>> devices =
-      Read(replies[kNamedDevices], "qom-list /machine/peripheral",
-           [](const Json& v) { return ParseFsDevices(v, kPeripheral, false); });
-  if (!devices.ok()) return devices.status();
-  absl::StatusOr<std::vector<FsDeviceFacts>> anonymous =
-      Read(replies[kAnonymousDevices], "qom-list /machine/peripheral-anon",
-           [](const Json& v) { return ParseFsDevices(v, kAnonymous, true); });
-  if (!anonymous.ok()) return anonymous.status();
-  for (FsDeviceFacts& device : *anonymous) devices->push_back(std::move(device));
-  if (devices->size() > kMaxDevices) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        devices->size(), " vhost-user-fs devices; vufd looks at no more than ", kMaxDevices));
-  }
-  return devices;
-}
-
-Evidence<ChardevFacts> FindChardev(const Evidence<std::string>& label, const QmpReply& chardevs,
-                                   absl::Time now) {
-  if (!label.known()) return Unknown<ChardevFacts>(label.detail, Source::kQmp);
-  const absl::StatusOr<std::map<std::string, ChardevFacts>> all =
-      Read(chardevs, "query-chardev", ParseChardevs);
-  if (!all.ok()) return Unknown<ChardevFacts>(std::string(all.status().message()), Source::kQmp);
-  const auto it = all->find(*label.value);
-  if (it == all->end()) {
-    return Unknown<ChardevFacts>(absl::StrCat("query-chardev does not list \"", *label.value, "\""),
-                                 Source::kQmp);
-  }
-  return Known(it->second, Source::kQmp, now, it->second.filename);
+bool SameDevices(const Evidence<std::vector<FsDeviceFacts>>& before,
+                 const absl::StatusOr<std::vector<FsDeviceFacts>>& now) {
+  return before.known() && now.ok() &&
+         absl::c_equal(*before.value, *now, [](const auto& one, const auto& other) {
+           return one.qom_path == other.qom_path && one.type == other.type;
+         });
 }
 
 // Absent when either answer leaves it open.
@@ -196,8 +66,11 @@ absl::StatusOr<VmFacts> QmpHypervisor::Observe(absl::Time deadline) {
         ParseMember(connection_->greeting()["version"], "package", true).value_or("");
   }
   facts.started_paused = Unknown<bool>("QEMU does not say; its command line does", Source::kQmp);
+  ReadRunState(*replies, now, facts);
   ReadMachine(*replies, now, facts);
+  facts.memory_backends = ReadMemory(*replies, now);
   ReadMigration(*replies, now, facts);
+  (void)ReadSettings((*replies)[kCapabilities], (*replies)[kParameters]);
   absl::StatusOr<std::vector<FsDeviceFacts>> devices = Enumerate(*replies);
   if (devices.ok()) {
     const absl::Status status =
@@ -208,6 +81,34 @@ absl::StatusOr<VmFacts> QmpHypervisor::Observe(absl::Time deadline) {
   if (facts.memory_backends.known()) {
     const absl::Status status = ObserveMemory(*facts.memory_backends.value, deadline);
     if (!status.ok()) return status;
+  }
+  return facts;
+}
+
+absl::StatusOr<VmFacts> QmpHypervisor::ObserveAgain(const VmFacts& before, absl::Time deadline) {
+  const Evidence<ProcessId> peer = connection_->peer();
+  const bool same_process =
+      peer.known() && before.process.known() && peer.value->pid == before.process.value->pid;
+  if (!same_process || !before.devices.known()) return Observe(deadline);
+  std::vector<QmpCommand> commands = WhatChanges();
+  const size_t rings = commands.size();
+  for (const FsDeviceFacts& device : *before.devices.value) commands.push_back(RingQuery(device));
+  const absl::StatusOr<std::vector<QmpReply>> replies = connection_->RunAll(commands, deadline);
+  if (!replies.ok()) return replies.status();
+  const absl::Time now = clock_->Now();
+  const absl::StatusOr<std::vector<FsDeviceFacts>> devices = Enumerate(*replies);
+  if (!SameDevices(before.devices, devices) ||
+      !SameMemory(before.memory_backends, ReadMemory(*replies, now))) {
+    return Observe(deadline);
+  }
+  VmFacts facts = before;
+  ReadRunState(*replies, now, facts);
+  ReadMigration(*replies, now, facts);
+  (void)ReadSettings((*replies)[kCapabilities], (*replies)[kParameters]);
+  for (size_t i = 0; i < devices->size(); ++i) {
+    FsDeviceFacts& device = (*facts.devices.value)[i];
+    ReadRing((*replies)[rings + i], now, device);
+    device.chardev = FindChardev(device.chardev_label, (*replies)[kChardevs], now);
   }
   return facts;
 }
@@ -238,7 +139,7 @@ absl::Status QmpHypervisor::ObserveDevices(std::vector<FsDeviceFacts>& devices,
                                            absl::Time deadline) {
   const absl::StatusOr<bool> has_migration =
       Read(properties, "device-list-properties vhost-user-fs-device",
-           [](const Json& v) { return ParseHasProperty(v, "migration"); });
+           [](const nlohmann::json& v) { return ParseHasProperty(v, "migration"); });
   const bool ask_migration = has_migration.ok() && *has_migration;
   std::vector<QmpCommand> commands;
   for (const FsDeviceFacts& device : devices) {
@@ -265,8 +166,7 @@ absl::Status QmpHypervisor::ObserveDevices(std::vector<FsDeviceFacts>& devices,
                    : has_migration.ok() ? absl::StatusOr<std::string>(std::string())
                                         : has_migration.status(),
                    now);
-    device.driver_running = ToEvidence(ReadDriver(*next), now);
-    device.ring_size = ToEvidence(Read(*next++, kRingQuery, ParseRingSize), now);
+    ReadRing(*next++, now, device);
     device.chardev = FindChardev(device.chardev_label, chardevs, now);
   }
   return absl::OkStatus();

@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/time/clock.h"
 #include "gmock/gmock.h"
@@ -35,13 +36,14 @@ class ObserveTest : public ::testing::Test {
   void ReturnFor(const std::string& command, const Json& arguments, const Json& value) {
     server_.ReturnFor(command, arguments, {{"return", value}});
   }
-  VmFacts Observe() {
+  VmFacts Observe(const VmFacts* before = nullptr) {
     auto vm = QmpConnector(&clock_).Connect(server_.path(), Soon());
     EXPECT_TRUE(vm.ok()) << vm.status();
-    auto facts = (*vm)->Observe(Soon());
+    auto facts = before == nullptr ? (*vm)->Observe(Soon()) : (*vm)->ObserveAgain(*before, Soon());
     EXPECT_TRUE(facts.ok()) << facts.status();
     return facts.ok() ? *std::move(facts) : VmFacts();
   }
+  VmFacts ObserveAgain(const VmFacts& before) { return Observe(&before); }
 
   const Json named_ = {{"path", "/machine/peripheral"}};
   const Json anonymous_ = {{"path", "/machine/peripheral-anon"}};
@@ -95,6 +97,52 @@ TEST_P(EveryQemu, IsAskedNothingThatChangesOrKillsIt) {
     EXPECT_THAT(command,
                 ::testing::AnyOf(::testing::StartsWith("query-"), "qom-list", "qom-get",
                                  "device-list-properties", "x-query-virtio-vhost-queue-status"));
+  }
+}
+
+TEST_P(EveryQemu, SeenAgainItIsTheSame) {
+  Replay(GetParam());
+  const VmFacts before = Observe();
+  const std::vector<std::string> commands = server_.Commands();
+  EXPECT_EQ(ObserveAgain(before), before);
+  const std::vector<std::string> all = server_.Commands();
+  EXPECT_THAT(
+      std::vector(all.begin() + static_cast<ptrdiff_t>(commands.size()), all.end()),
+      // The migration before the run state: see WhatChanges.
+      ElementsAre("query-migrate", "query-status", "query-chardev", "query-memdev",
+                  "query-migrate-capabilities", "query-migrate-parameters", "qom-list", "qom-list",
+                  "x-query-virtio-vhost-queue-status", "x-query-virtio-vhost-queue-status"));
+}
+
+TEST_F(ObserveTest, SeenAgainWhatMayChangeIsAsked) {
+  Replay("10.0");
+  const VmFacts before = Observe();
+  ReturnFor("query-status", Json::object(), {{"status", "running"}, {"running", true}});
+  ReturnFor("query-migrate", Json::object(),
+            {{"status", "failed"}, {"blocked-reasons", Json::array({"why"})}});
+  ReturnFor("query-chardev", Json::object(), Json::array());
+  ReturnFor("query-migrate-parameters", Json::object(), {{"mode", "cpr-reboot"}});
+  clock_.Advance(absl::Seconds(1));
+  const VmFacts facts = ObserveAgain(before);
+  EXPECT_EQ(facts.run_state, Known(std::string("running"), Source::kQmp, clock_.Now()));
+  EXPECT_EQ(facts.migration_status.value, "failed");
+  EXPECT_THAT(*facts.blocked_reasons.value, ElementsAre("why"));
+  EXPECT_EQ(facts.migration_mode.value, "cpr-reboot");
+  EXPECT_FALSE(facts.devices.value->at(0).chardev.known());
+  EXPECT_EQ(facts.devices.value->at(0).tag, before.devices.value->at(0).tag);
+}
+
+TEST_F(ObserveTest, SeenAgainWithOthersThanBeforeEverythingIsAsked) {
+  Replay("10.0");
+  const VmFacts same = Observe();
+  VmFacts other_process = same, other_devices = same, other_memory = same, unknown = same;
+  other_process.process.value->pid += 1;
+  other_devices.devices.value->pop_back();
+  other_memory.memory_backends.value->front().share = false;
+  unknown.devices = Unknown<std::vector<FsDeviceFacts>>("why", Source::kQmp);
+  for (VmFacts before : {other_process, other_devices, other_memory, unknown}) {
+    before.uuid.value = "of another";
+    EXPECT_EQ(ObserveAgain(before), same);
   }
 }
 

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "server/qmp/parse.h"
+#include "server/qmp/queries.h"
 
 namespace vuf {
 
@@ -36,11 +37,19 @@ absl::StatusOr<std::string> QmpHypervisor::QueryRunState(absl::Time deadline) {
   return ParseMember(*value, "status");
 }
 
-absl::StatusOr<std::map<std::string, ChardevFacts>> QmpHypervisor::QueryChardevs(
-    absl::Time deadline) {
-  const absl::StatusOr<Json> value = Run({"query-chardev"}, deadline);
-  if (!value.ok()) return value.status();
-  return ParseChardevs(*value);
+absl::StatusOr<Standing> QmpHypervisor::QueryStanding(absl::Time deadline) {
+  const absl::StatusOr<std::vector<QmpReply>> replies =
+      connection_->RunAll({{"query-migrate"}, {"query-status"}, {"query-chardev"}}, deadline);
+  if (!replies.ok()) return replies.status();
+  absl::StatusOr<MigrationInfo> migration = Read((*replies)[0], "query-migrate", ParseMigration);
+  if (!migration.ok()) return migration.status();
+  absl::StatusOr<std::string> run_state =
+      Read((*replies)[1], "query-status", [](const Json& v) { return ParseMember(v, "status"); });
+  if (!run_state.ok()) return run_state.status();
+  absl::StatusOr<std::map<std::string, ChardevFacts>> chardevs =
+      Read((*replies)[2], "query-chardev", ParseChardevs);
+  if (!chardevs.ok()) return chardevs.status();
+  return Standing{*std::move(migration), *std::move(run_state), *std::move(chardevs)};
 }
 
 absl::StatusOr<MonitorEvent> QmpHypervisor::Await(absl::Time deadline) {

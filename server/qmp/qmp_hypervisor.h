@@ -3,6 +3,7 @@
 #define VUFD_SERVER_QMP_QMP_HYPERVISOR_H_
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -22,9 +23,10 @@ class QmpHypervisor : public Hypervisor {
       : connection_(std::move(connection)), clock_(clock) {}
 
   absl::StatusOr<VmFacts> Observe(absl::Time deadline) override;
+  absl::StatusOr<VmFacts> ObserveAgain(const VmFacts& before, absl::Time deadline) override;
   absl::StatusOr<MigrationInfo> QueryMigration(absl::Time deadline) override;
   absl::StatusOr<std::string> QueryRunState(absl::Time deadline) override;
-  absl::StatusOr<std::map<std::string, ChardevFacts>> QueryChardevs(absl::Time deadline) override;
+  absl::StatusOr<Standing> QueryStanding(absl::Time deadline) override;
   absl::StatusOr<MigrationSettings> QuerySettings(absl::Time deadline) override;
   absl::StatusOr<MigrationSettings> Configure(const MigrationSettings& settings,
                                               absl::Time deadline) override;
@@ -43,9 +45,11 @@ class QmpHypervisor : public Hypervisor {
                              absl::Time deadline);
   absl::Status RunWithFile(const char* command, nlohmann::json arguments, int fd,
                            absl::Time deadline);
-  absl::Status SetCapabilities(const std::map<std::string, bool>& capabilities,
-                               absl::Time deadline);
-  absl::Status SetParameters(const MigrationSettings& settings, absl::Time deadline);
+  absl::StatusOr<MigrationSettings> ReadSettings(const QmpReply& capabilities,
+                                                 const QmpReply& parameters);
+  void Remember(const MigrationSettings& settings);
+  // In one round trip.
+  absl::Status Set(const MigrationSettings& settings, absl::Time deadline);
   absl::Status ObserveDevices(std::vector<FsDeviceFacts>& devices, const QmpReply& chardevs,
                               const QmpReply& properties, absl::Time deadline);
   // Fills `path`.
@@ -53,6 +57,9 @@ class QmpHypervisor : public Hypervisor {
 
   const std::unique_ptr<QmpConnection> connection_;
   const Clock* const clock_;
+  // As this connection has seen or set them last, and when.
+  std::optional<MigrationSettings> settings_;
+  absl::Time settings_at_;
 };
 
 class QmpConnector : public HypervisorConnector {

@@ -26,6 +26,7 @@ BackEndFacts SeenNow(BackEndFacts facts) {
   const absl::Time now = absl::Now();
   Stamp(facts.socket, now);
   Stamp(facts.process, now);
+  Stamp(facts.first_start_ticks, now);
   Stamp(facts.process_state, now);
   Stamp(facts.executable, now);
   Stamp(facts.executable_deleted, now);

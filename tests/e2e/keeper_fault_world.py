@@ -85,8 +85,7 @@ class KeeperFaultWorld(World):
 
     def running(self) -> list[bed.Vm]:
         """The QEMUs that run their guest."""
-        return [vm for vm in (self.from_vm, self.to_vm)
-                if vm.alive() and vm.qmp.raw("query-status").get("return", {}).get("status") == "running"]
+        return [vm for vm in (self.from_vm, self.to_vm) if vm.runs()]
 
     def assert_one_guest(self, name: str, allowed: Callable[[dict[str, Any]], bool] = lambda _: True) -> bed.Vm:
         """One guest runs, where the API says it does, with its files intact; no permit is left."""

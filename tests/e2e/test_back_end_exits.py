@@ -43,6 +43,8 @@ class BackEndExitTest(World):
         # The serving process of a virtiofsd may be a child of the one that remains a moment longer.
         while took is None:
             message = next(messages)
+            if message["kind"] == "KIND_SYNCED":
+                continue  # The client has opened its stream anew, as it does now and then.
             self.assertEqual(message["kind"], "KIND_UPDATED", message)
             if message["endpoint"]["state"] == "STATE_ABSENT":
                 took = time.monotonic() - began
@@ -108,7 +110,7 @@ class BackEndExitTest(World):
         self.assertEqual(source.qmp.status(), "running")
         self.assertNotEqual(destination.qmp.status(), "running")
 
-    def test_one_that_is_not_registered_is_noticed_at_the_switch_over(self) -> None:
+    def test_one_that_is_not_registered_is_noticed_by_the_next_look(self) -> None:
         source = self.source()
         source.wait_n(50)
         back_end = self.back_end("dst-fs")
@@ -118,7 +120,7 @@ class BackEndExitTest(World):
         back_end.kill()
         migration = self.await_state(name)
         self.assertEqual(migration["state"], "STATE_FAILED", migration)
-        self.assertIn("not switched over, because this is not what was judged", migration["message"])
+        self.assertIn("because this is not what was judged", migration["message"])
         self.assertIn("the back-end process of device fs0", migration["message"])
         self.assert_stayed(source)
 

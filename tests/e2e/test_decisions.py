@@ -77,7 +77,8 @@ class DecisionsTest(World):
         source = self.source([keeper])
         source.wait_n(50)
         there = self.destination([keeper])
-        self.assert_moved(self.migrate(there, "--mode=stateless"), source, there)
+        # Slowly: within a second the decision is the last look.
+        self.assert_moved(self.migrate(there, "--mode=stateless", "--max-bandwidth=8M"), source, there)
         self.assertEqual(self._triggers(), ["CREATE_MIGRATION", "SWITCHOVER"])
         recheck = self.vufd.json("decisions", "show", self._decisions()[0]["name"])
         self.assertEqual([permit["device"] for permit in recheck["permits"]], ["fs0"])
@@ -92,7 +93,9 @@ class DecisionsTest(World):
         bed.wait_for("the source to quit", lambda: not source.alive(), 20)
         there = self.destination([keeper])
         self.assert_moved(self.await_state(name), source, there)
-        self.assertEqual(self._triggers(), ["CREATE_MIGRATION", "SWITCHOVER", "DESTINATION"])
+        # Between them a look, if saving took longer than a second.
+        self.assertEqual([one for one in self._triggers() if one != "SWITCHOVER"],
+                         ["CREATE_MIGRATION", "DESTINATION"])
 
     def test_an_export_replays_without_vufd_and_shows_what_was_changed(self) -> None:
         self.source()

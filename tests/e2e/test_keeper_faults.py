@@ -178,8 +178,10 @@ class FrozenBackEndTest(BareWorld):
             vm.qmp.cmd("cont")
             for pid in pids:
                 os.kill(pid, signal.SIGCONT)
-            vm.progress(1)
-            self.assertEqual(self._threads(pids), threads)
+            try:
+                vm.progress(1)
+            finally:
+                self.assertEqual(self._threads(pids), threads)
         vm.assert_healthy()
 
     @staticmethod

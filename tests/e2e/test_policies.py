@@ -67,6 +67,34 @@ class PolicyTest(World):
         self.assertIn("did not converge within 2s, as migrationPolicies/patient@1", migration["message"])
         self.assert_stayed(source)
 
+    def test_a_guest_that_dirties_faster_than_is_sent_is_slowed_down(self) -> None:
+        """QEMU takes processor time from it, no more than the policy says, and gives it back at the end."""
+        source = self.source(period_us=200)
+        source.wait_n(50)
+        destination = self.destination(period_us=200)
+        self.apply("slow", f"priority: 5 max_bandwidth_bytes_per_second: {8 * MIB} max_downtime {{ nanos: 1000000 }}\n"
+                   "convergence { after { seconds: 1 } throttle_percent: 60 }\n"
+                   "convergence { after { seconds: 30 } downtime_limit { seconds: 60 } }\n")
+        name = self.start_migration(destination)
+        # Slowly then, or it would be over with the next round if the guest had no processor meanwhile.
+        bed.wait_for("little memory to be left", lambda: 0 < source.qmp.cmd("query-migrate").get("ram", {}).get(
+            "remaining", 0) < 6 * MIB, 25, lambda: str(self.migration(name)))
+        source.qmp.cmd("migrate-set-parameters", {"max-bandwidth": MIB})
+        bed.wait_for("all memory to be sent once", lambda: self._progress(name, "dirty_sync_count") >= 2, 25,
+                     lambda: str(self.migration(name)))
+        # From now on each round brings as much as it sends.
+        source.qmp.cmd("migrate-set-parameters", {"max-bandwidth": MIB // 4})
+        bed.wait_for("the guest to be slowed down", lambda: self._progress(name, "cpu_throttle_percentage") > 1, 25,
+                     lambda: str(self.migration(name)))
+        self.assertEqual(source.qmp.cmd("query-migrate-parameters")["max-cpu-throttle"], 60)
+        self.assertLessEqual(self._progress(name, "cpu_throttle_percentage"), 60)
+        source.qmp.cmd("migrate-set-parameters", {"max-bandwidth": 64 * MIB})
+        self.assert_moved(self.await_state(name), source, destination)
+        self.assertNotIn("cpu-throttle-percentage", destination.qmp.cmd("query-migrate"))
+
+    def _progress(self, name: str, number: str) -> int:
+        return int(self.migration(name).get("progress", {}).get(number, 0))
+
     def test_a_higher_downtime_lets_it_end(self) -> None:
         """The guest may stand still for as long as the rest of its memory takes."""
         source = self.booted()

@@ -114,7 +114,7 @@ class TwoHostPoints(TwoHostWorld):
 
     def _settle(self, migration: dict[str, Any], there: bed.Vm) -> str:
         def running() -> list[bed.Vm]:
-            return [vm for vm in (self.here, there) if vm.alive() and vm.qmp.status() == "running"]
+            return [vm for vm in (self.here, there) if vm.runs()]
 
         bed.wait_for("a guest to run", running, _SETTLE_SECONDS, lambda: f"{migration} {self._logs()}")
         self._await_at_rest()

@@ -101,7 +101,8 @@ class World(BareWorld):
 
     def assert_moved(self, migration: dict[str, Any], source: bed.Vm, destination: bed.Vm) -> None:
         """The guest runs at the destination, and only there, with its files intact."""
-        self.assertEqual(migration["state"], "STATE_SUCCEEDED", f"{migration} {self.vufd.log()[-3000:]}")
+        self.assertEqual(migration["state"], "STATE_SUCCEEDED",
+                         f"{migration} {self.vufd.log()[-3000:]} {self.arena.logs()}")
         self.assertEqual(destination.qmp.status(), "running")
         if migration["source_disposition"] == "SOURCE_DISPOSITION_QUIT":
             # It has acknowledged that it goes, which takes a moment.

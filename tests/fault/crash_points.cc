@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "server/convert/convert.h"
@@ -31,9 +32,13 @@ class CrashingHypervisor : public Hypervisor {
     const auto span = Look("query-status at");
     return hypervisor_->QueryRunState(deadline);
   }
-  absl::StatusOr<std::map<std::string, ChardevFacts>> QueryChardevs(absl::Time deadline) override {
-    const auto span = Look("query-chardev at");
-    return hypervisor_->QueryChardevs(deadline);
+  absl::StatusOr<VmFacts> ObserveAgain(const VmFacts& before, absl::Time deadline) override {
+    const auto span = Look("observe again");
+    return hypervisor_->ObserveAgain(before, deadline);
+  }
+  absl::StatusOr<Standing> QueryStanding(absl::Time deadline) override {
+    const auto span = Look("query where it stands:");
+    return hypervisor_->QueryStanding(deadline);
   }
   absl::StatusOr<MonitorEvent> Await(absl::Time deadline) override {
     const auto span = Look("an event of");
@@ -132,13 +137,18 @@ std::string CrashPoints::SideOf(const std::string& qmp_socket) const {
   return qmp_socket == destination_ ? "destination" : "source";
 }
 
+CrashPoints::Place& CrashPoints::PlaceOf(const std::string& what) {
+  if (absl::EndsWith(what, " the source")) return source_;
+  return absl::EndsWith(what, " the destination") ? there_ : anywhere_;
+}
+
 std::string CrashPoints::NameOfAct(const std::string& what) {
   MutexLock lock(&mu_);
   if (!begun_ || what.empty()) return "";
   const int times = ++acts_[what];
-  last_act_ = times == 1 ? what : absl::StrCat(what, " ", times);
-  looks_.clear();
-  return last_act_;
+  std::string name = times == 1 ? what : absl::StrCat(what, " ", times);
+  for (Place* const place : {&PlaceOf(what), &anywhere_}) *place = {name, {}};
+  return name;
 }
 
 std::string CrashPoints::NameOfAside(const std::string& what) const {
@@ -148,8 +158,9 @@ std::string CrashPoints::NameOfAside(const std::string& what) const {
 
 std::string CrashPoints::NameOfLook(const std::string& what) {
   MutexLock lock(&mu_);
-  if (!begun_ || !looks_.insert(what).second) return "";
-  return absl::StrCat(what, " [", last_act_, "]");
+  Place& place = PlaceOf(what);
+  if (!begun_ || !place.looks.insert(what).second) return "";
+  return absl::StrCat(what, " [", place.last_act, "]");
 }
 
 void CrashPoints::Reach(const char* when, const std::string& name) {

@@ -63,6 +63,14 @@ class CrashPoints {
   Span Look(const std::string& what) { return {this, NameOfLook(what)}; }
 
  private:
+  // The two sides are told and asked at the same time, so a look at one of them is named after the
+  // last act there, any other after the last of all.
+  struct Place {
+    std::string last_act;
+    std::set<std::string> looks;
+  };
+  Place& PlaceOf(const std::string& what) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
   std::string NameOfAct(const std::string& what);
   std::string NameOfAside(const std::string& what) const;
   std::string NameOfLook(const std::string& what);
@@ -74,8 +82,9 @@ class CrashPoints {
   bool begun_ ABSL_GUARDED_BY(mu_) = false;
   std::string destination_ ABSL_GUARDED_BY(mu_);
   std::map<std::string, int> acts_ ABSL_GUARDED_BY(mu_);
-  std::string last_act_ ABSL_GUARDED_BY(mu_);
-  std::set<std::string> looks_ ABSL_GUARDED_BY(mu_);
+  Place source_ ABSL_GUARDED_BY(mu_);
+  Place there_ ABSL_GUARDED_BY(mu_);
+  Place anywhere_ ABSL_GUARDED_BY(mu_);
 };
 
 class CrashingStore : public Store {

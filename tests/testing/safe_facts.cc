@@ -34,6 +34,7 @@ BackEndFacts SafeBackEnd(Side side, int index) {
                          Source::kSockDiag);
   back_end.process =
       Safe(ProcessId{2000 + number, static_cast<uint64_t>(50000 + number)}, Source::kSockDiag);
+  back_end.first_start_ticks = Safe(back_end.process.value->start_ticks, Source::kProcfs);
   back_end.process_state = Safe(ProcessState::kRunning, Source::kProcfs);
   back_end.executable = Safe(std::string("/usr/libexec/virtiofsd"), Source::kProcfs);
   back_end.executable_deleted = Safe(false, Source::kProcfs);
@@ -134,6 +135,7 @@ BackEndFacts SafeKeeperBackEnd(Side side, int index) {
                          Source::kSockDiag);
   back_end.process =
       Safe(ProcessId{2200 + index, static_cast<uint64_t>(50200 + index)}, Source::kSockDiag);
+  back_end.first_start_ticks = Safe(back_end.process.value->start_ticks, Source::kProcfs);
   back_end.process_state = Safe(ProcessState::kRunning, Source::kProcfs);
   back_end.executable = Safe(std::string("/usr/bin/vuf-keeper"), Source::kProcfs);
   back_end.executable_deleted = Safe(false, Source::kProcfs);

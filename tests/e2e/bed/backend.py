@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from bed.arena import Arena, Process
 from bed.manifest import load_manifest
+from bed.wait import wait_for
 
 C_ROLE = "c72"
 # What a back-end needs so that files which are open but unlinked survive; 1.14 has the capability anyway.
@@ -32,3 +33,7 @@ class BackEnd(Process):
             own = ["--socket-path", self.socket, "--shared-dir", share, "--sandbox", sandbox, "--log-level", "info"]
         super().__init__(arena, name, [program, *own, *options])
         arena.wait_for_file(self.socket, self)
+        # The process that serves is forked after that, on a busy host long after: a QEMU that is started before is
+        # older than its back-end, which vufd takes for a restarted one from 100 ms on.
+        if role != C_ROLE and sandbox == "namespace":
+            wait_for(f"{name} to have forked", lambda: len(self.pids()) > 1, 20, self.log)

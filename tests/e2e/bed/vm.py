@@ -123,6 +123,10 @@ class Vm(Process):
         """The first heartbeat this QEMU wrote, or a newer one."""
         return wait_for(f"a heartbeat of {self.name}", self.beat, timeout, self._explain)
 
+    def runs(self) -> bool:
+        """Whether it runs its guest. One that ends while it is asked does not."""
+        return self.alive() and self.qmp.raw("query-status").get("return", {}).get("status") == "running"
+
     def wait_n(self, n: int, tag: str | None = None, timeout: float = 90) -> Beat:
         """Waits until the guest has `n` records on every share (or on `tag`)."""
         def probe() -> Beat | None:

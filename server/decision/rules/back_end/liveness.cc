@@ -32,20 +32,22 @@ void CheckState(const World& world, Report& report) {
   }
 }
 
-// A back-end with the sandbox "namespace" binds its socket first and forks the process that serves
-// it then, so QEMU may be a moment older than its first back-end. No second one can be up and
-// connected that soon: QEMU itself needs longer to get as far as its devices. Ticks are 10 ms.
-constexpr uint64_t kForkTicks = 10;
+// A virtiofsd with the sandbox "namespace" binds its socket first and forks the process that serves
+// it then, so QEMU may be older than that one. It never forks a second; of others that is not
+// known.
+bool ForksOnce(BackEndKind kind) {
+  return kind == BackEndKind::kVirtiofsd || kind == BackEndKind::kVirtiofsdC;
+}
 
 void CheckStartedAfterQemu(const World& world, Report& report) {
   for (const DeviceView& device : world.devices()) {
     const auto back_end = report.Need(device, fact::kProcess);
+    const auto first = report.Need(device, fact::kFirstStartTicks);
+    const auto kind = report.Need(device, fact::kKind);
     const auto qemu = report.Need(device.vm, fact::kQemuProcess);
-    if (!back_end || !qemu) continue;
-    if (back_end->start_ticks <= qemu->start_ticks ||
-        back_end->start_ticks - qemu->start_ticks <= kForkTicks) {
-      continue;
-    }
+    if (!back_end || !first || !kind || !qemu) continue;
+    const uint64_t began = ForksOnce(*kind) ? *first : back_end->start_ticks;
+    if (began <= qemu->start_ticks) continue;
     report.Add(device.subject(),
                absl::StrFormat("The back-end (pid %d, tick %u) started after QEMU (pid %d, tick "
                                "%u), so it cannot be the one that QEMU began with.",
