@@ -2,8 +2,11 @@
 #ifndef VUFD_SERVER_DISCOVERY_DISCOVERY_H_
 #define VUFD_SERVER_DISCOVERY_DISCOVERY_H_
 
+#include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
+#include <vector>
 
 #include "absl/time/time.h"
 #include "server/model/back_end.h"
@@ -20,6 +23,18 @@ struct EndpointSighting {
   std::optional<FileId> socket_file;
   BackEndFacts back_end;
   std::string error;
+};
+
+// Who is connected to the socket at a path, or listens there, by the kernel's numbers of the
+// sockets. They belong to one process until it ends or gives them away.
+struct SocketSighting {
+  // The file at the path. None: there is none, or it is no socket.
+  std::optional<FileId> file;
+  // Those connected; without any, those that listen.
+  std::set<uint64_t> served;
+  int front_ends = 0;
+
+  bool operator==(const SocketSighting&) const = default;
 };
 
 // How much is looked at.
@@ -42,6 +57,9 @@ class Discovery {
   virtual void ObserveBackEnds(VmFacts& vm, Look look, absl::Time deadline) = 0;
   // Who serves the socket at `path`, and no more (Look::kWhoIsWho).
   virtual EndpointSighting ObserveEndpoint(const std::string& path, absl::Time deadline) = 0;
+  // Of each path what is cheap to see of many; nothing where it could not be seen.
+  virtual std::vector<std::optional<SocketSighting>> ObserveSockets(
+      const std::vector<std::string>& paths, absl::Time deadline) = 0;
 };
 
 }  // namespace vuf

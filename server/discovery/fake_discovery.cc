@@ -13,11 +13,13 @@ void FakeDiscovery::SetBootId(Evidence<std::string> boot_id) {
 void FakeDiscovery::SetBackEnd(const std::string& socket_path, BackEndFacts back_end) {
   MutexLock lock(&mu_);
   back_ends_[socket_path] = std::move(back_end);
+  ++said_[socket_path];
 }
 
 void FakeDiscovery::SetEndpoint(const std::string& socket_path, EndpointSighting sighting) {
   MutexLock lock(&mu_);
   endpoints_[socket_path] = std::move(sighting);
+  ++said_[socket_path];
 }
 
 void FakeDiscovery::SetStartedPaused(const std::string& qmp_socket, Evidence<bool> started_paused) {
@@ -33,6 +35,32 @@ void FakeDiscovery::SetProcess(const std::string& qmp_socket, Evidence<ProcessId
 int FakeDiscovery::observations() const {
   MutexLock lock(&mu_);
   return observations_;
+}
+
+void FakeDiscovery::HideSockets(bool hidden) {
+  MutexLock lock(&mu_);
+  sockets_hidden_ = hidden;
+}
+
+int FakeDiscovery::endpoint_observations() const {
+  MutexLock lock(&mu_);
+  return endpoint_observations_;
+}
+
+std::vector<std::optional<SocketSighting>> FakeDiscovery::ObserveSockets(
+    const std::vector<std::string>& paths, absl::Time /*deadline*/) {
+  MutexLock lock(&mu_);
+  std::vector<std::optional<SocketSighting>> all;
+  for (const std::string& path : paths) {
+    if (sockets_hidden_) {
+      all.emplace_back();
+      continue;
+    }
+    SocketSighting sighting;
+    if (const auto said = said_.find(path); said != said_.end()) sighting.served = {said->second};
+    all.emplace_back(std::move(sighting));
+  }
+  return all;
 }
 
 void FakeDiscovery::SetGone(const ProcessId& process) {
@@ -83,6 +111,7 @@ void FakeDiscovery::ObserveBackEnds(VmFacts& vm, Look look, absl::Time /*deadlin
 
 EndpointSighting FakeDiscovery::ObserveEndpoint(const std::string& path, absl::Time /*deadline*/) {
   MutexLock lock(&mu_);
+  ++endpoint_observations_;
   if (const auto it = endpoints_.find(path); it != endpoints_.end()) return it->second;
   EndpointSighting sighting;
   const auto it = back_ends_.find(path);

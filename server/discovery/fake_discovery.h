@@ -32,6 +32,13 @@ class FakeDiscovery : public Discovery {
   void ObserveBackEnds(VmFacts& vm, Look look, absl::Time deadline) override;
   // Without SetEndpoint: a back-end set for that path makes it kInUse, otherwise kAbsent.
   EndpointSighting ObserveEndpoint(const std::string& path, absl::Time deadline) override;
+  // Differs whenever the test has said something else about the path.
+  std::vector<std::optional<SocketSighting>> ObserveSockets(const std::vector<std::string>& paths,
+                                                            absl::Time deadline) override;
+  // Nothing can be seen of any.
+  void HideSockets(bool hidden);
+  // Calls of ObserveEndpoint so far.
+  int endpoint_observations() const;
 
  private:
   BackEndFacts BackEndOf(const FsDeviceFacts& device) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -44,6 +51,10 @@ class FakeDiscovery : public Discovery {
   std::map<std::string, Evidence<ProcessId>> processes_ ABSL_GUARDED_BY(mu_);
   std::vector<ProcessId> gone_ ABSL_GUARDED_BY(mu_);
   int observations_ ABSL_GUARDED_BY(mu_) = 0;
+  bool sockets_hidden_ ABSL_GUARDED_BY(mu_) = false;
+  int endpoint_observations_ ABSL_GUARDED_BY(mu_) = 0;
+  // How often the test has said something about a path.
+  std::map<std::string, uint64_t> said_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace vuf

@@ -44,6 +44,20 @@ bool IsQemu(absl::string_view executable) {
   return absl::StartsWith(name, "qemu-system-") || name == "qemu-kvm";
 }
 
+SocketSighting SocketsAt(const SocketView& view, const FileSighting& file,
+                         const std::vector<Mount>& mounts) {
+  SocketSighting sighting;
+  sighting.file = file.file;
+  std::set<uint64_t> listening;
+  for (const UnixSocket* const socket : view.BoundAt(file, mounts)) {
+    if (socket->established && socket->peer != 0) sighting.served.insert(socket->inode);
+    if (socket->listening) listening.insert(socket->inode);
+  }
+  if (sighting.served.empty()) sighting.served = std::move(listening);
+  if (!sighting.served.empty()) sighting.front_ends = view.FrontEnds(*sighting.served.begin());
+  return sighting;
+}
+
 // Its leader has ended; other threads may go on.
 bool HasNoThreads(int pid) {
   const int fd = static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
@@ -290,40 +304,49 @@ EndpointSighting HostDiscovery::ObserveEndpoint(const std::string& path, absl::T
   absl::StatusOr<std::vector<UnixSocket>> listed = sockets_->List(deadline);
   if (!listed.ok()) return stop(EndpointSighting::State::kUnknown, Message(listed.status()));
   const SocketView view(*std::move(listed));
-  if (!ObserveServer(path, *file, view, deadline, sighting)) {
+  const SocketSighting sockets =
+      SocketsAt(view, *file, procfs_.OwnMounts().value_or(std::vector<Mount>()));
+  if (sockets.served.empty()) {
     return stop(EndpointSighting::State::kAbsent,
                 path + " is a socket that nobody serves in vufd's network namespace");
   }
+  ObserveServer(path, sockets, view, deadline, sighting);
   return sighting;
 }
 
-bool HostDiscovery::ObserveServer(const std::string& path, const FileSighting& file,
+void HostDiscovery::ObserveServer(const std::string& path, const SocketSighting& sockets,
                                   const SocketView& view, absl::Time deadline,
                                   EndpointSighting& sighting) {
   const absl::Time now = clock_->Now();
-  const std::vector<Mount> mounts = procfs_.OwnMounts().value_or(std::vector<Mount>());
-  std::set<uint64_t> connected;
-  std::set<uint64_t> listening;
-  for (const UnixSocket& socket : view.sockets()) {
-    if (!BoundTo(socket, file, mounts)) continue;
-    if (socket.established && socket.peer != 0) connected.insert(socket.inode);
-    if (socket.listening) listening.insert(socket.inode);
-  }
-  const std::set<uint64_t>& served = connected.empty() ? listening : connected;
-  if (served.empty()) return false;
-  const uint64_t first = *served.begin();
-  const int front_ends = view.FrontEnds(first);
-  sighting.state =
-      front_ends > 0 ? EndpointSighting::State::kInUse : EndpointSighting::State::kListening;
+  const uint64_t first = *sockets.served.begin();
+  sighting.state = sockets.front_ends > 0 ? EndpointSighting::State::kInUse
+                                          : EndpointSighting::State::kListening;
   const std::string detail = absl::StrCat("socket ", first);
   BackEndFacts& facts = sighting.back_end;
   facts.socket =
-      Known(SocketFacts{path, file.file, file.file, first}, Source::kSockDiag, now, detail);
-  facts.front_ends = Known(front_ends, Source::kSockDiag, now, detail);
-  ObserveHolder(holders_.Find(served, Look::kEverything, deadline), served, Look::kWhoIsWho,
-                deadline, facts);
+      Known(SocketFacts{path, *sockets.file, *sockets.file, first}, Source::kSockDiag, now, detail);
+  facts.front_ends = Known(sockets.front_ends, Source::kSockDiag, now, detail);
+  ObserveHolder(holders_.Find(sockets.served, Look::kEverything, deadline), sockets.served,
+                Look::kWhoIsWho, deadline, facts);
   keeper_observer_.Observe({&facts}, view, Look::kWhoIsWho, deadline);
-  return true;
+}
+
+std::vector<std::optional<SocketSighting>> HostDiscovery::ObserveSockets(
+    const std::vector<std::string>& paths, absl::Time deadline) {
+  std::vector<std::optional<SocketSighting>> all(paths.size());
+  absl::StatusOr<std::vector<UnixSocket>> listed = sockets_->List(deadline);
+  if (!listed.ok()) return all;
+  const SocketView view(*std::move(listed));
+  const std::vector<Mount> mounts = procfs_.OwnMounts().value_or(std::vector<Mount>());
+  for (size_t i = 0; i < paths.size(); ++i) {
+    const absl::StatusOr<FileSighting> file = LookAt(paths[i]);
+    if (absl::IsNotFound(file.status()) || (file.ok() && !S_ISSOCK(file->mode))) {
+      all[i].emplace();
+    } else if (file.ok()) {
+      all[i] = SocketsAt(view, *file, mounts);
+    }
+  }
+  return all;
 }
 
 }  // namespace vuf

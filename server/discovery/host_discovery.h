@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -44,6 +45,8 @@ class HostDiscovery : public Discovery {
   bool IsGone(const ProcessId& process) override;
   void ObserveBackEnds(VmFacts& vm, Look look, absl::Time deadline) override;
   EndpointSighting ObserveEndpoint(const std::string& path, absl::Time deadline) override;
+  std::vector<std::optional<SocketSighting>> ObserveSockets(const std::vector<std::string>& paths,
+                                                            absl::Time deadline) override;
 
  private:
   absl::Status VerifyQemu(VmFacts& vm) const;
@@ -58,8 +61,8 @@ class HostDiscovery : public Discovery {
   // Fills what is known of the one process that serves the sockets `inodes`.
   void ObserveHolder(const absl::StatusOr<SocketHolders>& holders, const std::set<uint64_t>& inodes,
                      Look look, absl::Time deadline, BackEndFacts& facts) const;
-  // False: nobody serves the socket `file` at `path`.
-  bool ObserveServer(const std::string& path, const FileSighting& file, const SocketView& view,
+  // Fills who serves `sockets`, at least one, at `path`.
+  void ObserveServer(const std::string& path, const SocketSighting& sockets, const SocketView& view,
                      absl::Time deadline, EndpointSighting& sighting);
 
   const Procfs procfs_;

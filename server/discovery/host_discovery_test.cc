@@ -211,6 +211,24 @@ TEST_F(HostDiscoveryTest, SightsAnEndpointInUse) {
   EXPECT_EQ(seen.back_end.front_ends.value, 1);
 }
 
+TEST_F(HostDiscoveryTest, SeesTheSocketsOfManyPathsInOneList) {
+  HostDiscovery discovery = Discovery();
+  const int lists = table_->lists;
+  auto seen = discovery.ObserveSockets({path_, path_ + ".missing", dir_ + "/virtiofsd"},
+                                       absl::InfiniteFuture());
+  ASSERT_EQ(seen.size(), 3u);
+  EXPECT_EQ(table_->lists, lists + 1);
+  EXPECT_EQ(seen[0]->file, socket_file_);
+  EXPECT_EQ(seen[0]->front_ends, 1);
+  EXPECT_EQ(seen[0]->served, std::set<uint64_t>{Rows()[1].inode});
+  EXPECT_EQ(seen[1], SocketSighting());
+  EXPECT_EQ(seen[2], SocketSighting());
+  Rows()[1].inode += 1000;
+  EXPECT_NE(discovery.ObserveSockets({path_}, absl::InfiniteFuture())[0], seen[0]);
+  table_->rows = absl::UnavailableError("busy");
+  EXPECT_EQ(discovery.ObserveSockets({path_}, absl::InfiniteFuture())[0], std::nullopt);
+}
+
 TEST_F(HostDiscoveryTest, SightsAListeningEndpoint) {
   Rows()[1].listening = true;
   Rows()[1].established = false;

@@ -19,11 +19,14 @@ namespace vuf {
 class SocketView {
  public:
   explicit SocketView(std::vector<UnixSocket> sockets);
-  // `by_inode_` points into `sockets_`.
+  // `by_inode_` and `by_file_` point into `sockets_`.
   SocketView(const SocketView&) = delete;
   SocketView& operator=(const SocketView&) = delete;
 
   const std::vector<UnixSocket>& sockets() const { return sockets_; }
+  // Those that were bound to the file seen (BoundTo).
+  std::vector<const UnixSocket*> BoundAt(const FileSighting& seen,
+                                         const std::vector<Mount>& mounts) const;
   // The other ends of those sockets that are connected to a socket bound to a file.
   std::vector<const UnixSocket*> BoundPeersOf(const std::vector<uint64_t>& inodes) const;
   // The other end of the socket `inode`, named or not. 0: none.
@@ -35,6 +38,8 @@ class SocketView {
  private:
   const std::vector<UnixSocket> sockets_;
   std::map<uint64_t, const UnixSocket*> by_inode_;
+  // By the number of the file that they were bound to.
+  std::multimap<uint64_t, const UnixSocket*> by_file_;
 };
 
 // Whether `socket` was bound to the file seen. `mounts` explains devices that differ between the

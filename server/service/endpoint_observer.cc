@@ -4,7 +4,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "google/protobuf/util/message_differencer.h"
+#include "server/base/log.h"
 #include "server/convert/convert.h"
 #include "server/service/validate.h"
 
@@ -74,15 +76,7 @@ absl::StatusOr<v1::Endpoint> EndpointObserver::Observe(const std::string& name,
       discovery_->ObserveEndpoint(found->second.socket_path(), deadline);
   const Evidence<std::string> boot_id = discovery_->BootId();
   const absl::Time now = clock_->Now();
-  {
-    MutexLock lock(&mu_);
-    looked_[name] = now;
-    if (looked_.size() > snapshot->endpoints.size() + 1) {
-      for (auto it = looked_.begin(); it != looked_.end();) {
-        it = snapshot->endpoints.count(it->first) == 0 ? looked_.erase(it) : std::next(it);
-      }
-    }
-  }
+  NoteLook(name, *snapshot);
   const auto apply = [&](v1::Endpoint& endpoint) {
     if (ApplySighting(sighting, boot_id, now, &endpoint)) {
       endpoint.set_generation(endpoint.generation() + 1);
@@ -93,6 +87,51 @@ absl::StatusOr<v1::Endpoint> EndpointObserver::Observe(const std::string& name,
   apply(seen).IgnoreError();
   if (SameButForTime(seen, found->second)) return seen;
   return registry_->UpdateEndpoint(name, apply, deadline);
+}
+
+void EndpointObserver::NoteLook(const std::string& name, const Registry::Snapshot& snapshot) {
+  const absl::Time now = clock_->Now();
+  MutexLock lock(&mu_);
+  looked_[name] = now;
+  if (looked_.size() <= snapshot.endpoints.size() + 1) return;
+  std::erase_if(looked_,
+                [&](const auto& look) { return snapshot.endpoints.count(look.first) == 0; });
+}
+
+bool EndpointObserver::StillAsSeen(const v1::Endpoint& endpoint,
+                                   const std::optional<SocketSighting>& sockets) {
+  const auto before = seen_.find(endpoint.name());
+  if (!sockets || before == seen_.end() || !(before->second == *sockets)) return false;
+  const v1::BackEnd& back_end = endpoint.back_end();
+  if (endpoint.state() == v1::Endpoint::STATE_ABSENT) return true;
+  return endpoint.state() != v1::Endpoint::STATE_UNKNOWN && back_end.pid() > 0 &&
+         !back_end.has_keeper() && back_end.keeper_error().empty() &&
+         !discovery_->IsGone({back_end.pid(), back_end.start_ticks()});
+}
+
+void EndpointObserver::ObserveAll(absl::Duration each, const std::function<bool()>& goes_on) {
+  const std::shared_ptr<const Registry::Snapshot> snapshot = registry_->snapshot();
+  std::vector<std::string> paths;
+  for (const auto& [name, endpoint] : snapshot->endpoints) paths.push_back(endpoint.socket_path());
+  const auto sockets = discovery_->ObserveSockets(paths, absl::Now() + each);
+  std::erase_if(seen_,
+                [&](const auto& seen) { return snapshot->endpoints.count(seen.first) == 0; });
+  auto seen = sockets.begin();
+  for (const auto& [name, endpoint] : snapshot->endpoints) {
+    const std::optional<SocketSighting>& now = *seen++;
+    if (!goes_on()) return;
+    if (StillAsSeen(endpoint, now)) {
+      NoteLook(name, *snapshot);
+      continue;
+    }
+    seen_.erase(name);
+    const absl::Status status = Observe(name, absl::Now() + each).status();
+    if (status.ok() && now) seen_[name] = *now;
+    // Deleted since the snapshot was taken: nothing to say.
+    if (status.ok() || absl::IsNotFound(status)) continue;
+    Log(LogLevel::kWarning, "endpoint could not be recorded",
+        {{"endpoint", name}, {"error", std::string(status.message())}});
+  }
 }
 
 void EndpointObserver::FillObserveTime(v1::Endpoint* endpoint) const {

@@ -12,11 +12,10 @@ constexpr absl::Duration kLookTimeout = absl::Seconds(5);
 
 }  // namespace
 
-Refresher::Refresher(VmFinder* finder, EndpointObserver* observer, Registry* registry,
-                     Metrics* metrics, std::vector<std::string> globs, absl::Duration period)
+Refresher::Refresher(VmFinder* finder, EndpointObserver* observer, Metrics* metrics,
+                     std::vector<std::string> globs, absl::Duration period)
     : finder_(finder),
       observer_(observer),
-      registry_(registry),
       metrics_(metrics),
       globs_(std::move(globs)),
       period_(period),
@@ -49,15 +48,7 @@ void Refresher::Run() {
 
 void Refresher::Round() {
   if (!globs_.empty()) FindVms(absl::Now() + period_);
-  const std::shared_ptr<const Registry::Snapshot> snapshot = registry_->snapshot();
-  for (const auto& [name, endpoint] : snapshot->endpoints) {
-    if (Stopping()) return;
-    const absl::Status status = observer_->Observe(name, absl::Now() + kLookTimeout).status();
-    // Deleted since the snapshot was taken: nothing to say.
-    if (status.ok() || absl::IsNotFound(status)) continue;
-    Log(LogLevel::kWarning, "endpoint could not be recorded",
-        {{"endpoint", name}, {"error", std::string(status.message())}});
-  }
+  observer_->ObserveAll(kLookTimeout, [this] { return !Stopping(); });
 }
 
 void Refresher::FindVms(absl::Time deadline) {

@@ -10,7 +10,6 @@
 #include "absl/time/time.h"
 #include "server/base/mutex.h"
 #include "server/metrics/metrics.h"
-#include "server/registry/registry.h"
 #include "server/service/discover.h"
 #include "server/service/endpoint_observer.h"
 
@@ -19,7 +18,7 @@ namespace vuf {
 class Refresher {
  public:
   // The first round begins at once, then one every `period`.
-  Refresher(VmFinder* finder, EndpointObserver* observer, Registry* registry, Metrics* metrics,
+  Refresher(VmFinder* finder, EndpointObserver* observer, Metrics* metrics,
             std::vector<std::string> globs, absl::Duration period);
   // Ends after the look that is under way.
   ~Refresher();
@@ -34,7 +33,6 @@ class Refresher {
 
   VmFinder* const finder_;
   EndpointObserver* const observer_;
-  Registry* const registry_;
   Metrics* const metrics_;
   const std::vector<std::string> globs_;
   const absl::Duration period_;
