@@ -76,7 +76,10 @@ std::string SettingsText(const v1::MigrationPolicy& policy) {
 }
 
 std::string KindText(const v1::MigrationPolicy& policy) {
-  if (policy.enforcement() != v1::ENFORCEMENT_SHADOW) return policy.shipped() ? "shipped" : "-";
+  if (policy.enforcement() != v1::ENFORCEMENT_SHADOW) {
+    if (policy.from_file()) return "file";
+    return policy.shipped() ? "shipped" : "-";
+  }
   return policy.replaces().empty() ? "shadow"
                                    : absl::StrCat("shadow of ", ShortName(policy.replaces()));
 }

@@ -48,6 +48,8 @@ struct Config {
   } tls;
   // Empty: the roles that hold without one.
   std::string roles_file;
+  // Empty: no policies but those that come by the API.
+  std::string policy_file;
   struct Limits {
     uint32_t requests_per_second = 100;
     uint32_t burst = 200;

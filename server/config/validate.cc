@@ -274,6 +274,7 @@ Config ValidateConfig(const config::v1::Config& message, std::vector<std::string
                    &config.decision_history_bytes);
   if (message.has_tls()) ValidateTls(message.tls(), validator, config.tls);
   validator.Path("roles_file", message.roles_file(), kMaxPath, &config.roles_file);
+  validator.Path("policy_file", message.policy_file(), kMaxPath, &config.policy_file);
   ValidateLimits(message, validator, config);
   ValidatePeer(message, validator, config);
   return config;

@@ -264,6 +264,11 @@ absl::Status DurableRegistry::DeletePolicy(const std::string& name, const std::s
                 deadline);
 }
 
+absl::Status DurableRegistry::ReplaceFilePolicies(const std::vector<v1::MigrationPolicy>& policies,
+                                                  absl::Time deadline) {
+  return Submit([&](Transaction& t) { return t.ReplaceFilePolicies(policies); }, deadline);
+}
+
 absl::StatusOr<v1::Acknowledgement> DurableRegistry::CreateAcknowledgement(
     v1::Acknowledgement acknowledgement, const RequestKey& key, absl::Time deadline) {
   return SubmitFor<v1::Acknowledgement>(

@@ -63,6 +63,8 @@ class DurableRegistry : public Registry {
       absl::Time deadline) override;
   absl::Status DeletePolicy(const std::string& name, const std::string& etag,
                             absl::Time deadline) override;
+  absl::Status ReplaceFilePolicies(const std::vector<v1::MigrationPolicy>& policies,
+                                   absl::Time deadline) override;
   absl::StatusOr<v1::Acknowledgement> CreateAcknowledgement(v1::Acknowledgement acknowledgement,
                                                             const RequestKey& key,
                                                             absl::Time deadline) override;

@@ -43,6 +43,11 @@ absl::Status Taken(const char* field, const std::string& value, const std::strin
       absl::StrCat(field, ": \"", value, "\" is already registered as ", by));
 }
 
+absl::Status OnlyTheFile(const v1::MigrationPolicy& policy) {
+  return absl::FailedPreconditionError(absl::StrCat(
+      policy.name(), " comes from the agent's policy_file: change it there, on every host"));
+}
+
 void DropObserved(v1::Vm& vm) {
   vm.clear_run_state();
   vm.clear_devices();
@@ -144,6 +149,7 @@ absl::Status CheckRecord(const Registry::Snapshot& all, const v1::MigrationPolic
         record.name(), " is shipped with vufd and cannot be changed; a policy of any higher ",
         "priority prevails over it"));
   }
+  if (before != nullptr && before->from_file()) return OnlyTheFile(record);
   if (record.replaces().empty() || all.policies.count(record.replaces()) > 0) {
     return absl::OkStatus();
   }
@@ -161,6 +167,7 @@ absl::Status CheckRecord(const Registry::Snapshot& all, const v1::Acknowledgemen
 
 void FillNew(absl::Time now, v1::MigrationPolicy& record) {
   record.set_shipped(false);
+  record.set_from_file(false);
   record.set_revision(1);
   SetTime(now, record.mutable_create_time());
   SetTime(now, record.mutable_update_time());
@@ -175,6 +182,7 @@ void FillNew(absl::Time now, v1::Acknowledgement& record) {
 void FillChanged(absl::Time now, const v1::MigrationPolicy& before, v1::MigrationPolicy& after) {
   after.set_name(before.name());
   after.set_shipped(before.shipped());
+  after.set_from_file(before.from_file());
   after.set_revision(before.revision());
   *after.mutable_create_time() = before.create_time();
   *after.mutable_update_time() = before.update_time();
@@ -186,6 +194,7 @@ void FillChanged(absl::Time now, const v1::MigrationPolicy& before, v1::Migratio
 }
 
 absl::Status CheckDelete(const Registry::Snapshot&, const v1::MigrationPolicy& record) {
+  if (record.from_file()) return OnlyTheFile(record);
   if (!record.shipped()) return absl::OkStatus();
   return absl::FailedPreconditionError(
       absl::StrCat(record.name(), " is shipped with vufd and cannot be deleted"));

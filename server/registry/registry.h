@@ -110,6 +110,10 @@ class Registry {
   // FAILED_PRECONDITION: shipped.
   virtual absl::Status DeletePolicy(const std::string& name, const std::string& etag,
                                     absl::Time deadline) = 0;
+  // Makes these the policies that come from the agent's file, all or none. They have their names.
+  // ALREADY_EXISTS: one that does not come from it has the name.
+  virtual absl::Status ReplaceFilePolicies(const std::vector<v1::MigrationPolicy>& policies,
+                                           absl::Time deadline) = 0;
   // INVALID_ARGUMENT: the VM is not registered. They go with their VM.
   virtual absl::StatusOr<v1::Acknowledgement> CreateAcknowledgement(
       v1::Acknowledgement acknowledgement, const RequestKey& key, absl::Time deadline) = 0;

@@ -83,6 +83,14 @@ void Transaction::Put(const T& record) {
 }
 
 template <typename T>
+void Transaction::Erase(const T& record) {
+  const std::string name = record.name();
+  changes_.push_back({Kind<T>::kTable, name, std::nullopt});
+  Note(record, /*deleted=*/true);
+  (working_.*Kind<T>::kMap).erase(name);
+}
+
+template <typename T>
 absl::StatusOr<T> Transaction::Create(T record, const RequestKey& key) {
   const absl::StatusOr<std::optional<std::string>> earlier = Replay(key);
   if (!earlier.ok()) return earlier.status();
@@ -127,7 +135,7 @@ absl::StatusOr<T> Transaction::Update(const std::string& name,
 
 template <typename T>
 absl::Status Transaction::Delete(const std::string& name, const std::string& etag) {
-  std::map<std::string, T>& records = working_.*Kind<T>::kMap;
+  const std::map<std::string, T>& records = working_.*Kind<T>::kMap;
   const auto it = records.find(name);
   if (it == records.end()) return NotFound(name);
   if (!etag.empty() && etag != it->second.etag()) {
@@ -136,10 +144,57 @@ absl::Status Transaction::Delete(const std::string& name, const std::string& eta
                                            "\"): it was changed meanwhile; read it again"));
   }
   if (absl::Status s = CheckDelete(working_, it->second); !s.ok()) return s;
-  changes_.push_back({Kind<T>::kTable, name, std::nullopt});
-  Note(it->second, /*deleted=*/true);
-  records.erase(it);
+  Erase(it->second);
   return absl::OkStatus();
+}
+
+absl::Status Transaction::ReplaceFilePolicies(const std::vector<v1::MigrationPolicy>& policies) {
+  Registry::Snapshot after;
+  after.policies = WithFilePolicies(policies);
+  if (after.policies.size() > Kind<v1::MigrationPolicy>::kLimit) {
+    return CheckRoom(after.policies);
+  }
+  for (const v1::MigrationPolicy& policy : policies) {
+    const auto before = working_.policies.find(policy.name());
+    if (before != working_.policies.end() && !before->second.from_file()) {
+      return absl::AlreadyExistsError(
+          absl::StrCat(policy.name(),
+                       " is already registered, and not from the policy_file; delete it, or give "
+                       "the file's another name"));
+    }
+    if (absl::Status s = CheckRecord(after, policy, nullptr); !s.ok()) return s;
+  }
+  const std::map<std::string, v1::MigrationPolicy> before = working_.policies;
+  for (const auto& [name, policy] : before) {
+    if (after.policies.count(name) == 0) Erase(policy);
+  }
+  for (const auto& [name, policy] : after.policies) {
+    const auto found = before.find(name);
+    if (found == before.end() ||
+        !google::protobuf::util::MessageDifferencer::Equals(found->second, policy)) {
+      Put(policy);
+    }
+  }
+  return absl::OkStatus();
+}
+
+std::map<std::string, v1::MigrationPolicy> Transaction::WithFilePolicies(
+    const std::vector<v1::MigrationPolicy>& policies) const {
+  std::map<std::string, v1::MigrationPolicy> all;
+  for (const auto& [name, policy] : working_.policies) {
+    if (!policy.from_file()) all.emplace(name, policy);
+  }
+  for (v1::MigrationPolicy policy : policies) {
+    const auto before = working_.policies.find(policy.name());
+    if (before == working_.policies.end()) {
+      FillNew(now_, policy);
+    } else {
+      FillChanged(now_, before->second, policy);
+    }
+    policy.set_from_file(true);
+    all[policy.name()] = std::move(policy);
+  }
+  return all;
 }
 
 std::vector<Change> Transaction::TakeChanges() {

@@ -34,6 +34,8 @@ class Transaction {
   template <typename T>
   absl::Status Delete(const std::string& name, const std::string& etag);
 
+  absl::Status ReplaceFilePolicies(const std::vector<v1::MigrationPolicy>& policies);
+
   // Everything to write; empty when nothing has changed.
   std::vector<Change> TakeChanges();
   std::vector<Registry::EndpointChange> TakeEndpointChanges() {
@@ -51,6 +53,11 @@ class Transaction {
   void Note(const v1::Acknowledgement&, bool) { ++working_.revision; }
   template <typename T>
   void Put(const T& record);
+  template <typename T>
+  void Erase(const T& record);
+  // What the registry's policies would be with these from the file.
+  std::map<std::string, v1::MigrationPolicy> WithFilePolicies(
+      const std::vector<v1::MigrationPolicy>& policies) const;
 
   Registry::Snapshot& working_;
   const RequestMemory& requests_;

@@ -65,6 +65,21 @@ function checkDaemonSet(where, daemonSet) {
   expect(`${where}: preStop and vufd's own stop have time`, pod.terminationGracePeriodSeconds >= wait + 90, true);
 }
 
+// Every file that the configuration names is in a volume that the pod has, and each volume's ConfigMap is there.
+function checkConfigMap(where, map, objects) {
+  const text = map.data["vufd.textproto"];
+  if (text === undefined) return;
+  const pod = objects.find((object) => object.kind === "DaemonSet").spec.template.spec;
+  for (const [, file] of text.matchAll(/^\s*\w+_file: "(.*)"$/gm)) {
+    const mount = pod.containers[0].volumeMounts.find((one) => file.startsWith(`${one.mountPath}/`));
+    expect(`${where}: ${file} is mounted`, mount !== undefined, true);
+    const source = pod.volumes.find((volume) => volume.name === mount?.name)?.configMap;
+    if (source === undefined) continue;
+    const found = objects.find((object) => object.kind === "ConfigMap" && object.metadata.name === source.name);
+    expect(`${where}: ${file} is in its ConfigMap`, found?.data[file.split("/").at(-1)] !== undefined, true);
+  }
+}
+
 function checkPodMonitor(where, monitor, objects) {
   const pod = objects.find((object) => object.kind === "DaemonSet").spec.template;
   const ports = pod.spec.containers[0].ports.map((port) => port.name);
@@ -83,6 +98,7 @@ for (const file of process.argv.slice(2)) {
     expect(`${where}: kind`, object.kind in TYPES, true);
     if (object.kind === "DaemonSet") checkDaemonSet(where, object);
     if (object.kind === "PodMonitor") checkPodMonitor(where, object, objects);
+    if (object.kind === "ConfigMap") checkConfigMap(where, object, objects);
     lines.push(`import type { I${object.kind} as T${index} } from "${TYPES[object.kind]}";`);
     lines.push(`export const o${index}: T${index} = ${JSON.stringify(object, null, 1)};`);
   }
