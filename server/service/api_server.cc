@@ -30,6 +30,10 @@ constexpr size_t kMonitorThreads = 16;
 constexpr size_t kMonitorQueue = 128;
 constexpr size_t kWriteThreads = 8;
 constexpr size_t kWriteQueue = 256;
+// A connection may have so many calls more than its client may: one that is over its limit is told
+// so, and may still cancel. What is beyond that waits at the client, where its deadline ends it:
+// here, a queue of calls that are late already would leave no time for any.
+constexpr int kStreamsOverLimit = 64;
 
 }  // namespace
 
@@ -127,6 +131,8 @@ absl::Status ApiServer::Listen(Objects& objects, const Options& options) {
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
   builder.SetMaxReceiveMessageSize(options.max_request_bytes);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS,
+                             static_cast<int>(options.requests_in_flight) + kStreamsOverLimit);
   // Otherwise a second agent would share the port instead of being told.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   absl::StatusOr<std::unique_ptr<UnixListener>> listener =
@@ -154,9 +160,9 @@ absl::StatusOr<std::unique_ptr<ApiServer>> ApiServer::Start(const Parts& parts,
                                                             const Options& options) {
   auto objects = std::make_unique<Objects>(parts, options);
   if (absl::Status listening = Listen(*objects, options); !listening.ok()) return listening;
-  objects->refresher = std::make_unique<Refresher>(
-      &objects->finder, &objects->observer, parts.registry, parts.metrics, options.qmp_socket_globs,
-      options.discovery_period);
+  objects->refresher =
+      std::make_unique<Refresher>(&objects->finder, &objects->observer, parts.metrics,
+                                  options.qmp_socket_globs, options.discovery_period);
   objects->back_end_watcher = std::make_unique<BackEndWatcher>(parts.processes, &objects->observer,
                                                                parts.registry, parts.metrics);
   grpc::HealthCheckServiceInterface* const health = objects->server->GetHealthCheckService();

@@ -56,6 +56,8 @@ class ApiServer {
     // "HOST:PORT"; port 0: any that is free. Used when there is a TlsStore.
     std::string tls_address;
     int max_request_bytes = (1 << 20) + (64 << 10);
+    // What a client may have under way, by the gate.
+    uint32_t requests_in_flight = ClientLimits().requests_in_flight;
   };
 
   // Serving when it returns. The socket has mode 0660. A socket file that nobody answers is

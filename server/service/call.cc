@@ -42,7 +42,10 @@ std::string TextField(const google::protobuf::Message& message, absl::string_vie
 
 absl::Status ParseMessage(const grpc::ByteBuffer& in, google::protobuf::Message* message) {
   std::vector<grpc::Slice> slices;
-  if (!in.Dump(&slices).ok()) return absl::InternalError("the request cannot be read");
+  // The call began, and its message never came.
+  if (!in.Dump(&slices).ok()) {
+    return absl::CancelledError("the caller was gone before its request was read");
+  }
   std::string wire;
   wire.reserve(in.Length());
   for (const grpc::Slice& slice : slices) {

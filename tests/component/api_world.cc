@@ -108,6 +108,7 @@ void ApiWorld::Serve(const Options& options, HypervisorConnector* connector) {
   ApiServer::Options api;
   api.listen_socket = directory.Path("api.sock");
   api.monitor_timeout = options.monitor_timeout;
+  api.requests_in_flight = options.limits.requests_in_flight;
   api.discovery_period = absl::Hours(1);
   api.tls_address = "localhost:0";
   auto serving = ApiServer::Start(
