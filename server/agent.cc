@@ -1,5 +1,8 @@
 #include "server/agent.h"
 
+#include <limits.h>
+#include <unistd.h>
+
 #include <string>
 #include <utility>
 
@@ -9,6 +12,7 @@
 #include "server/base/log.h"
 #include "server/decision/shadow.h"
 #include "server/profile/profile.h"
+#include "server/status/status_page.h"
 #include "server/store/measured_store.h"
 #include "server/store/sqlite_store.h"
 #include "server/version.h"
@@ -18,6 +22,13 @@ namespace vuf {
 namespace {
 
 constexpr absl::Duration kDrainTime = absl::Seconds(5);
+constexpr absl::Duration kPolicyFilePeriod = absl::Seconds(1);
+constexpr size_t kEndedShown = 20;
+
+std::string HostName() {
+  char name[HOST_NAME_MAX + 1] = {};
+  return gethostname(name, sizeof(name) - 1) == 0 ? name : "an unknown host";
+}
 
 // The executables that profiles name may be asked for their version.
 HostDiscoveryOptions DiscoveryOptions() {
@@ -126,32 +137,65 @@ absl::Status Agent::OpenDecisions(const Config& config) {
   return absl::OkStatus();
 }
 
-HttpServer::Handlers Agent::HttpHandlers() {
-  return {
-      {"/metrics",
-       [this] {
-         const std::shared_ptr<const Registry::Snapshot> now = registry_->snapshot();
-         metrics_.SetRegistered(now->vms.size(), now->endpoints.size());
-         metrics_.SetReady(serving_ && migrator_->Settled());
-         return HttpAnswer{200, metrics_.Text()};
-       }},
-      {"/healthz", [this] {
-         if (!serving_) return HttpAnswer{503, "not serving\n"};
-         return migrator_->Settled() ? HttpAnswer{200, "ok\n"} : HttpAnswer{503, "RECONCILING\n"};
-       }}};
+std::string Agent::Health() const {
+  if (!serving_) return "NOT SERVING";
+  return migrator_->Settled() ? "READY" : "RECONCILING";
+}
+
+std::string Agent::Status() const {
+  StatusFacts facts;
+  facts.version = kVersion;
+  facts.host = HostName();
+  facts.start = start_;
+  facts.now = clock_.Now();
+  facts.health = Health();
+  facts.registry = registry_->snapshot();
+  facts.migrations = migrator_->Recent(kEndedShown);
+  facts.decisions = decisions_->List("");
+  return StatusPage(facts);
+}
+
+HttpServer::Handlers Agent::HttpHandlers(bool any_name) {
+  return {{"/",
+           [this, any_name](const HttpRequest& request) {
+             if (!any_name && !request.names_loopback) {
+               return HttpAnswer{421, "only by a name or address of loopback\n"};
+             }
+             return HttpAnswer{200, Status(), "text/html; charset=utf-8"};
+           }},
+          {"/status.css",
+           [](const HttpRequest&) {
+             return HttpAnswer{200, kStatusStyle, "text/css; charset=utf-8"};
+           }},
+          {"/status.js",
+           [](const HttpRequest&) {
+             return HttpAnswer{200, kStatusScript, "text/javascript; charset=utf-8"};
+           }},
+          {"/metrics",
+           [this](const HttpRequest&) {
+             const std::shared_ptr<const Registry::Snapshot> now = registry_->snapshot();
+             metrics_.SetRegistered(now->vms.size(), now->endpoints.size());
+             metrics_.SetReady(serving_ && migrator_->Settled());
+             return HttpAnswer{200, metrics_.Text()};
+           }},
+          {"/healthz", [this](const HttpRequest&) {
+             const std::string health = Health();
+             return health == "READY" ? HttpAnswer{200, "ok\n"} : HttpAnswer{503, health + "\n"};
+           }}};
 }
 
 absl::Status Agent::StartHttp(const Config& config) {
   if (!config.http_address.empty()) {
-    auto http = HttpServer::Start({"http_address", config.http_address}, HttpHandlers());
+    auto http =
+        HttpServer::Start({"http_address", config.http_address}, HttpHandlers(/*any_name=*/false));
     if (!http.ok()) return http.status();
     http_ = *std::move(http);
   }
   if (!config.tls.http_address.empty()) {
     tls_http_ = std::make_unique<TlsHttp>(security_->tls(), security_->roles());
-    auto https =
-        HttpServer::Start({"tls.http_address", config.tls.http_address, /*only_loopback=*/false},
-                          HttpHandlers(), [this](int fd) { return tls_http_->Make(fd); });
+    auto https = HttpServer::Start(
+        {"tls.http_address", config.tls.http_address, /*only_loopback=*/false},
+        HttpHandlers(/*any_name=*/true), [this](int fd) { return tls_http_->Make(fd); });
     if (!https.ok()) return https.status();
     https_ = *std::move(https);
   }
@@ -174,6 +218,25 @@ absl::Status Agent::OpenAudit(const Config& config) {
   return absl::OkStatus();
 }
 
+absl::Status Agent::OpenPolicyFile(const Config& config) {
+  PolicyFile::Events events;
+  events.taken = [this](const std::string& digest) {
+    metrics_.PolicyFileTaken(digest, clock_.Now());
+    Log(LogLevel::kInfo, "policy file in force", {{"sha256", digest}});
+  };
+  events.refused = [this](const absl::Status& why) {
+    metrics_.ReloadRefused("policies");
+    Log(LogLevel::kError, "the changed policy file is not used; the last good one stays in force",
+        {{"error", std::string(why.message())}});
+  };
+  absl::StatusOr<std::unique_ptr<PolicyFile>> file =
+      PolicyFile::Open(config.policy_file, registry_.get(), &clock_, std::move(events));
+  if (!file.ok()) return file.status();
+  policy_file_ = *std::move(file);
+  policy_poller_ = std::make_unique<Poller>(kPolicyFilePeriod, [this] { policy_file_->Poll(); });
+  return absl::OkStatus();
+}
+
 absl::Status Agent::StartApi(const Config& config) {
   ApiServer::Options options;
   options.listen_socket = config.listen_socket;
@@ -182,6 +245,7 @@ absl::Status Agent::StartApi(const Config& config) {
   options.monitor_timeout = config.qmp_timeout;
   options.tls_address = config.tls.listen_address;
   options.max_request_bytes = static_cast<int>(config.limits.request_bytes);
+  options.requests_in_flight = config.limits.requests_in_flight;
   absl::StatusOr<std::unique_ptr<ApiServer>> api =
       ApiServer::Start({registry_.get(), migrator_.get(), gatherer_.get(), connector_.get(),
                         &discovery_, &processes_, &qemus_, &metrics_, &clock_, decisions_.get(),
@@ -201,6 +265,8 @@ absl::StatusOr<std::unique_ptr<Agent>> Agent::Start(const Config& config, const 
   agent->security_ = *std::move(security);
   absl::Status status = agent->OpenState(config, between);
   if (status.ok()) status = agent->OpenAudit(config);
+  // Before the first verdict.
+  if (status.ok()) status = agent->OpenPolicyFile(config);
   if (status.ok()) status = agent->StartHttp(config);
   if (status.ok()) status = agent->StartApi(config);
   if (!status.ok()) return status;

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <string>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -29,7 +30,9 @@
 #include "server/peer/grpc_peer.h"
 #include "server/qmp/qmp_hypervisor.h"
 #include "server/registry/registry.h"
+#include "server/security/live_files.h"
 #include "server/service/api_server.h"
+#include "server/service/policy_file.h"
 #include "server/store/store.h"
 
 namespace vuf {
@@ -65,11 +68,17 @@ class Agent {
   absl::Status OpenIncoming(const Config& config);
   absl::Status OpenDecisions(const Config& config);
   absl::Status OpenAudit(const Config& config);
-  HttpServer::Handlers HttpHandlers();
+  absl::Status OpenPolicyFile(const Config& config);
+  // As /healthz and the status page have it.
+  std::string Health() const;
+  std::string Status() const;
+  // `any_name`: whoever gets through may see the status page, by whatever name it called.
+  HttpServer::Handlers HttpHandlers(bool any_name);
   absl::Status StartHttp(const Config& config);
   absl::Status StartApi(const Config& config);
 
   const SystemClock clock_;
+  const absl::Time start_ = clock_.Now();
   QmpConnector qmp_;
   SeqpacketKeeper keepers_;
   HostDiscovery discovery_;
@@ -91,6 +100,8 @@ class Agent {
   std::unique_ptr<DecisionLog> decisions_;
   // Null: the same.
   std::unique_ptr<Incoming> incoming_;
+  std::unique_ptr<PolicyFile> policy_file_;
+  std::unique_ptr<Poller> policy_poller_;
   std::unique_ptr<Migrator> migrator_;
   std::unique_ptr<AuditLog> audit_;
   std::unique_ptr<ApiServer> api_;

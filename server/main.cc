@@ -19,6 +19,7 @@
 #include "server/base/service_manager.h"
 #include "server/config/config.h"
 #include "server/metrics/metrics.h"
+#include "server/service/policy_file.h"
 #include "server/version.h"
 
 namespace vuf {
@@ -110,7 +111,8 @@ int ServeUntilSignal(const ServiceManager& manager) {
 }
 
 // Of the files that the configuration names.
-absl::Status CheckSecurity(const Config& config) {
+absl::Status CheckFiles(const Config& config) {
+  if (absl::Status checked = CheckPolicyFile(config.policy_file); !checked.ok()) return checked;
   const SystemClock clock;
   Metrics metrics(kVersion, clock.Now());
   ConfigureLog(LogLevel::kError, config.log_json);
@@ -157,7 +159,7 @@ int Main(int argc, char** argv) {
   if (!arguments.config.empty()) config = LoadConfig(arguments.config);
   if (!config.ok()) return Fail(kUsageError, config.status());
   if (arguments.check_config) {
-    if (absl::Status good = CheckSecurity(*config); !good.ok()) return Fail(kUsageError, good);
+    if (absl::Status good = CheckFiles(*config); !good.ok()) return Fail(kUsageError, good);
     printf("the configuration is good\n");
     return kGood;
   }

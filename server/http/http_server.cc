@@ -14,6 +14,8 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -22,6 +24,13 @@
 
 namespace vuf {
 namespace {
+
+// A browser runs nothing but this server's own scripts, and shows its pages in no other's.
+constexpr char kHeaders[] =
+    "Connection: close\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"
+    "Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; "
+    "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'\r\n";
 
 struct SocketAddress {
   sockaddr_storage storage = {};
@@ -92,6 +101,8 @@ const char* Reason(int code) {
       return "Not Found";
     case 405:
       return "Method Not Allowed";
+    case 421:
+      return "Misdirected Request";
     case 431:
       return "Request Header Fields Too Large";
     default:
@@ -100,11 +111,30 @@ const char* Reason(int code) {
 }
 
 std::string Message(const HttpAnswer& answer, bool with_body = true) {
-  return absl::StrCat("HTTP/1.1 ", answer.code, " ", Reason(answer.code),
-                      "\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\n",
-                      "Content-Length: ", answer.body.size(), "\r\nConnection: close\r\n",
-                      answer.code == 405 ? "Allow: GET, HEAD\r\n" : "", "\r\n",
-                      with_body ? answer.body : "");
+  return absl::StrCat(
+      "HTTP/1.1 ", answer.code, " ", Reason(answer.code), "\r\nContent-Type: ", answer.content_type,
+      "\r\nContent-Length: ", answer.body.size(), "\r\n", kHeaders,
+      answer.code == 405 ? "Allow: GET, HEAD\r\n" : "", "\r\n", with_body ? answer.body : "");
+}
+
+// Without the port: "[::1]:80" is "[::1]".
+std::string HostOf(absl::string_view header) {
+  const size_t end = absl::StartsWith(header, "[") ? header.find(']') : header.find(':');
+  if (end == absl::string_view::npos) return std::string(header);
+  return std::string(header.substr(0, header[end] == ']' ? end + 1 : end));
+}
+
+bool NamesLoopback(absl::string_view request) {
+  for (const absl::string_view line : absl::StrSplit(request, "\r\n")) {
+    const std::pair<absl::string_view, absl::string_view> header =
+        absl::StrSplit(line, absl::MaxSplits(':', 1));
+    if (!absl::EqualsIgnoreCase(header.first, "host")) continue;
+    const std::string host = HostOf(absl::StripAsciiWhitespace(header.second));
+    if (absl::EqualsIgnoreCase(host, "localhost")) continue;
+    const absl::StatusOr<SocketAddress> address = Numeric(host, 0);
+    if (!address.ok() || !address->is_loopback) return false;
+  }
+  return true;
 }
 
 }  // namespace
@@ -233,8 +263,8 @@ std::string HttpServer::Answer(const std::string& request) const {
   const bool head = words[0] == "HEAD";
   if (words[0] != "GET" && !head) return Message({405, "only GET and HEAD\n"});
   const auto handler = handlers_.find(words[1].substr(0, words[1].find('?')));
-  if (handler == handlers_.end()) return Message({404, "only /metrics and /healthz\n"}, !head);
-  return Message(handler->second(), !head);
+  if (handler == handlers_.end()) return Message({404, "only /, /metrics and /healthz\n"}, !head);
+  return Message(handler->second({NamesLoopback(request)}), !head);
 }
 
 }  // namespace vuf

@@ -1,4 +1,4 @@
-// A very small HTTP/1.1 server for GET /metrics and GET /healthz: on loopback, or over TLS.
+// A very small HTTP/1.1 server for a few pages that are only read: on loopback, or over TLS.
 //
 // Not prometheus::Exposer: that one cannot answer 503, and offers no bound on clients or time.
 #ifndef VUFD_SERVER_HTTP_HTTP_SERVER_H_
@@ -16,9 +16,17 @@
 
 namespace vuf {
 
+struct HttpRequest {
+  // The Host header is a loopback address or "localhost", or there is none. Another name may have
+  // been made to point here, so that somebody's page in a browser of this host can read the answer.
+  bool names_loopback = true;
+};
+
 struct HttpAnswer {
   int code = 200;
   std::string body;
+  // What Prometheus asks for, and good for any other text.
+  std::string content_type = "text/plain; version=0.0.4; charset=utf-8";
 };
 
 // One thread serves at most kMaxClients at a time. Every connection ends after one answer or after
@@ -28,7 +36,7 @@ class HttpServer {
   static constexpr size_t kMaxClients = 8;
   static constexpr size_t kMaxRequestBytes = 8192;
   // By path, e.g. "/metrics". Handlers run on the server's thread and must not block.
-  using Handlers = std::map<std::string, std::function<HttpAnswer()>>;
+  using Handlers = std::map<std::string, std::function<HttpAnswer(const HttpRequest&)>>;
 
   // "HOST:PORT" with a numeric host, "[::1]" for instance; port 0 chooses one.
   struct Address {

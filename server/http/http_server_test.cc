@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -60,15 +61,19 @@ class HttpServerTest : public ::testing::Test {
     auto server = HttpServer::Start(
         {"http_address", "127.0.0.1:0"},
         {{"/metrics",
-          [] {
+          [](const HttpRequest&) {
             return HttpAnswer{200, "up 1\n"};
           }},
+         {"/page",
+          [](const HttpRequest& request) {
+            return HttpAnswer{request.names_loopback ? 200 : 421, "<p>", "text/html"};
+          }},
          {"/big",
-          [] {
+          [](const HttpRequest&) {
             return HttpAnswer{200, std::string(1 << 20, 'x')};
           }},
          {"/healthz",
-          [this] {
+          [this](const HttpRequest&) {
             return healthy_ ? HttpAnswer{200, "ok\n"} : HttpAnswer{503, "stopping\n"};
           }}},
         PlainHttpStream, client_timeout);
@@ -99,6 +104,30 @@ TEST_F(HttpServerTest, HealthCanBeBad) {
   healthy_ = false;
   EXPECT_THAT(Get("GET /healthz HTTP/1.1\r\n\r\n"),
               StartsWith("HTTP/1.1 503 Service Unavailable\r\n"));
+}
+
+TEST_F(HttpServerTest, PagesAreForThemselvesAlone) {
+  Start();
+  const std::string answer = Get("GET /page HTTP/1.1\r\nHost: localhost:9469\r\n\r\n");
+  EXPECT_THAT(answer, HasSubstr("\r\nContent-Type: text/html\r\n"));
+  EXPECT_THAT(answer, HasSubstr("\r\nContent-Security-Policy: default-src 'none'; "));
+  EXPECT_THAT(answer, HasSubstr("\r\nX-Content-Type-Options: nosniff\r\n"));
+}
+
+TEST_F(HttpServerTest, SaysWhetherItWasCalledByANameOfLoopback) {
+  Start();
+  for (const char* const host : {"", "Host: localhost\r\n", "host:127.0.0.1:9469\r\n",
+                                 "HOST: [::1]:9469\r\n", "Host: 127.1.2.3\r\n"}) {
+    EXPECT_THAT(Get(absl::StrCat("GET /page HTTP/1.1\r\n", host, "\r\n")),
+                StartsWith("HTTP/1.1 200 "))
+        << host;
+  }
+  for (const char* const host : {"elsewhere.example", "localhost.example:80", "10.0.0.1", "[::2]",
+                                 "127.0.0.1.example", "", "127.0.0.1\r\nHost: elsewhere.example"}) {
+    EXPECT_THAT(Get(absl::StrCat("GET /page HTTP/1.1\r\nHost: ", host, "\r\n\r\n")),
+                StartsWith("HTTP/1.1 421 Misdirected Request\r\n"))
+        << host;
+  }
 }
 
 TEST_F(HttpServerTest, RefusesWhatItDoesNotServe) {

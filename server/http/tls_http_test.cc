@@ -84,7 +84,7 @@ class TlsHttpTest : public ::testing::Test {
     http_ = std::make_unique<TlsHttp>(tls_.get(), roles_.get());
     server_ = *HttpServer::Start({"tls.http_address", "127.0.0.1:0", /*only_loopback=*/false},
                                  {{"/metrics",
-                                   [this] {
+                                   [this](const HttpRequest&) {
                                      return HttpAnswer{200, body_};
                                    }}},
                                  [this](int fd) { return http_->Make(fd); });

@@ -94,7 +94,8 @@ Metrics::Metrics(const std::string& version, absl::Time start)
   shadow_decisions_.Add({{"changed", "false"}});
   shadow_decisions_.Add({{"changed", "true"}});
   for (const char* const reason : {"queue_full", "store"}) DecisionsNotWritten(reason, 0);
-  for (const char* const what : {"tls", "roles"}) reloads_refused_.Add({{"what", what}});
+  for (const char* const what : {"tls", "roles", "policies"})
+    reloads_refused_.Add({{"what", what}});
   for (const char* const reason : {"no_identity", "limit", "role"}) {
     calls_refused_.Add({{"reason", reason}});
   }
@@ -106,6 +107,20 @@ void Metrics::DecisionsNotWritten(const std::string& reason, size_t records) {
 
 void Metrics::ReloadRefused(const std::string& what) {
   reloads_refused_.Add({{"what", what}}).Increment();
+}
+
+void Metrics::PolicyFileTaken(const std::string& digest, absl::Time at) {
+  // A double holds 48 bits of it exactly. Only an agent that has such a file has the series.
+  uint64_t hash = 0;
+  for (const char digit : digest.substr(0, 12)) {
+    hash = hash * 16 + static_cast<uint64_t>(digit <= '9' ? digit - '0' : digit - 'a' + 10);
+  }
+  OneGauge(registry_, "vufd_policy_file_hash",
+           "The first 48 bits of the SHA-256 of the policy file that is in force.")
+      .Set(static_cast<double>(hash));
+  OneGauge(registry_, "vufd_policy_file_timestamp_seconds",
+           "When the policy file that is in force was taken over, as Unix time.")
+      .Set(absl::ToDoubleSeconds(at - absl::UnixEpoch()));
 }
 
 void Metrics::SetCertificateEnd(absl::Time at) {

@@ -37,8 +37,10 @@ class Metrics {
   void DecisionsNotWritten(const std::string& reason, size_t records);
   // The process of a registered endpoint has ended.
   void BackEndExited();
-  // Files that changed and are not used; `what` is "tls" or "roles".
+  // Files that changed and are not used; `what` is "tls", "roles" or "policies".
   void ReloadRefused(const std::string& what);
+  // The policy file whose contents are in force now, by their SHA-256.
+  void PolicyFileTaken(const std::string& digest, absl::Time at);
   // When the first certificate of the agent's chain ends.
   void SetCertificateEnd(absl::Time at);
   // A call that the gate did not let in; `reason` is one of few words.

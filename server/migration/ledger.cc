@@ -221,6 +221,19 @@ std::vector<v1::Migration> Ledger::List() const {
   return all;
 }
 
+std::vector<v1::Migration> Ledger::Recent(size_t ended) const {
+  MutexLock lock(&mu_);
+  std::vector<v1::Migration> all;
+  for (auto it = entries_.rbegin(); it != entries_.rend(); ++it) {
+    if (it->second.pending) continue;
+    const bool over = IsFinal(it->second.record.state());
+    if (over && ended == 0) continue;
+    if (over) --ended;
+    all.push_back(it->second.record);
+  }
+  return all;
+}
+
 std::vector<v1::Migration> Ledger::Unfinished() const {
   MutexLock lock(&mu_);
   std::vector<v1::Migration> all;

@@ -68,6 +68,8 @@ class Ledger {
   absl::StatusOr<v1::Migration> Get(const std::string& name) const;
   // Newest first.
   std::vector<v1::Migration> List() const;
+  // As Migrator::Recent.
+  std::vector<v1::Migration> Recent(size_t ended) const;
   std::vector<v1::Migration> Unfinished() const;
   std::string RunningOf(const std::string& vm) const;
   uint64_t Subscribe(std::function<void()> notify) { return subscribers_.Add(std::move(notify)); }

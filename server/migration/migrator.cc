@@ -78,6 +78,7 @@ class MigratorImpl : public Migrator {
     return ledger_.Get(name);
   }
   std::vector<v1::Migration> List() const override { return ledger_.List(); }
+  std::vector<v1::Migration> Recent(size_t ended) const override { return ledger_.Recent(ended); }
   absl::StatusOr<v1::Migration> Cancel(const std::string& name) override {
     if (!Settled()) return NotSettled();
     return ledger_.Cancel(name);

@@ -103,6 +103,8 @@ class Migrator {
   virtual absl::StatusOr<v1::Migration> Get(const std::string& name) const = 0;
   // Newest first.
   virtual std::vector<v1::Migration> List() const = 0;
+  // Those that have not ended, and the newest `ended` of the others; newest first.
+  virtual std::vector<v1::Migration> Recent(size_t ended) const = 0;
   virtual absl::StatusOr<v1::Migration> Cancel(const std::string& name) = 0;
   // What a destination on another host is told that asks for the outcome of the migration it holds
   // `reservation` for.

@@ -38,7 +38,7 @@ inline int FreePort() {
   return ntohs(address.sin_port);
 }
 
-inline std::string HttpGet(int port, const std::string& path) {
+inline std::string HttpGet(int port, const std::string& path, const std::string& host = "x") {
   const int fd = socket(AF_INET, SOCK_STREAM, 0);
   sockaddr_in address = {};
   address.sin_family = AF_INET;
@@ -46,7 +46,7 @@ inline std::string HttpGet(int port, const std::string& path) {
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   std::string all;
   if (connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0) {
-    const std::string request = absl::StrCat("GET ", path, " HTTP/1.1\r\nHost: x\r\n\r\n");
+    const std::string request = absl::StrCat("GET ", path, " HTTP/1.1\r\nHost: ", host, "\r\n\r\n");
     send(fd, request.data(), request.size(), MSG_NOSIGNAL);
     char buffer[4096];
     ssize_t n;
@@ -62,9 +62,7 @@ class VufdTest : public ::testing::Test {
  protected:
   VufdTest() : port_(FreePort()) {
     std::filesystem::create_directory(directory_.Path("state"));
-    WriteConfig(absl::StrCat("listen_socket: \"", Socket(), "\"\nstate_directory: \"",
-                             directory_.Path("state"), "\"\nhttp_address: \"127.0.0.1:", port_,
-                             "\"\n"));
+    WriteConfig(config_);
   }
 
   std::string Socket() const { return directory_.Path("run/vufd.sock"); }
@@ -113,6 +111,9 @@ class VufdTest : public ::testing::Test {
 
   TempDirectory directory_;
   const int port_;
+  const std::string config_ =
+      absl::StrCat("listen_socket: \"", Socket(), "\"\nstate_directory: \"",
+                   directory_.Path("state"), "\"\nhttp_address: \"127.0.0.1:", port_, "\"\n");
   int processes_ = 0;
 };
 

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -19,6 +20,7 @@ namespace vuf {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
@@ -112,6 +114,56 @@ TEST_F(VufdTest, MetricsAndHealthAnswer) {
       metrics,
       HasSubstr(
           "vufd_rpc_requests_total{code=\"OK\",method=\"EndpointService/CreateEndpoint\"} 1"));
+}
+
+TEST_F(VufdTest, PolicyFileIsTakenOverAsTheKubeletSwapsIt) {
+  const auto write = [this](const std::string& version, const std::string& text) {
+    std::filesystem::create_directory(directory_.Path(version));
+    std::ofstream(directory_.Path(version + "/policies")) << text;
+    std::filesystem::create_directory_symlink(version, directory_.Path("next"));
+    std::filesystem::rename(directory_.Path("next"), directory_.Path("now"));
+  };
+  const auto priorities = [this] {
+    std::vector<int> all;
+    v1::ListMigrationPoliciesResponse response;
+    v1::MigrationPolicyService::NewStub(Channel())->ListMigrationPolicies(
+        Context().get(), v1::ListMigrationPoliciesRequest(), &response);
+    for (const auto& policy : response.migration_policies()) {
+      if (policy.from_file()) all.push_back(policy.priority());
+    }
+    return all;
+  };
+  const std::string policy =
+      "migration_policies { name: \"migrationPolicies/a\" max_concurrent: 1 priority: ";
+  WriteConfig(absl::StrCat(config_, "policy_file: \"", directory_.Path("now/policies"), "\"\n"));
+  EXPECT_EQ(Spawn({"--check-config"})->Wait(), 2);
+  write("v1", policy + "1 }");
+  EXPECT_EQ(Spawn({"--check-config"})->Wait(), 0);
+  const auto vufd = Serve();
+  EXPECT_THAT(priorities(), ElementsAre(1));
+  write("v2", policy + "2 }");
+  const absl::Time deadline = absl::Now() + absl::Seconds(20);
+  while (priorities() != std::vector<int>{2} && absl::Now() < deadline) {
+  }
+  EXPECT_THAT(priorities(), ElementsAre(2));
+  write("v3", policy + "garbage");
+  while (HttpGet(port_, "/metrics").find("vufd_reload_failures_total{what=\"policies\"} 1") ==
+             std::string::npos &&
+         absl::Now() < deadline) {
+  }
+  EXPECT_LT(absl::Now(), deadline);
+  EXPECT_THAT(priorities(), ElementsAre(2));
+  EXPECT_THAT(HttpGet(port_, "/metrics"), HasSubstr("\nvufd_policy_file_hash "));
+}
+
+TEST_F(VufdTest, StatusPageShowsWhatThereIs) {
+  const auto vufd = Serve();
+  ASSERT_TRUE(AddEndpoint("shown").ok());
+  EXPECT_THAT(HttpGet(port_, "/", "127.0.0.1"),
+              AllOf(StartsWith("HTTP/1.1 200 "), HasSubstr("<td>shown</td>"), HasSubstr("READY")));
+  EXPECT_THAT(HttpGet(port_, "/status.js"), HasSubstr("Content-Type: text/javascript"));
+  EXPECT_THAT(HttpGet(port_, "/status.css"), HasSubstr("Content-Type: text/css"));
+  EXPECT_THAT(HttpGet(port_, "/", "elsewhere.example"), StartsWith("HTTP/1.1 421 "));
 }
 
 TEST_F(VufdTest, ReflectionListsTheServices) {

@@ -35,7 +35,10 @@ class PrometheusTest(World):
         roles = self.arena.dir / "roles"
         roles.write_text('bindings { identity: "spiffe://test/prometheus" roles: ROLE_VIEWER }\n'
                          'bindings { identity: "uid:0" roles: ROLE_OPERATOR }\n')
+        policies = self.arena.dir / "policies"
+        policies.write_text('migration_policies { name: "migrationPolicies/four" priority: 1 max_concurrent: 4 }\n')
         return bed.Vufd(self.arena, extra=(
+            f'policy_file: "{policies}"\n'
             f'roles_file: "{roles}"\n'
             f'tls {{ listen_address: "127.0.0.1:{free_port()}" certificate_file: "{agent.certificate}"\n'
             f'  private_key_file: "{agent.key}" client_ca_file: "{agent.authority}"\n'

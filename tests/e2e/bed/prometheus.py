@@ -20,7 +20,7 @@ RULES = _DEPLOY / "prometheus" / "rules.yaml"
 DASHBOARDS = _DEPLOY / "grafana"
 
 # What Grafana puts in place of its variables.
-_VARIABLES = {"$job": "vufd", "$instance": ".*", "$__rate_interval": "1m", "$__range": "1h"}
+VARIABLES = {"$job": "vufd", "$instance": ".*", "$__rate_interval": "1m", "$__range": "1h"}
 
 _CONFIG = """\
 global: {{scrape_interval: 1s, evaluation_interval: 1s}}
@@ -40,7 +40,7 @@ def dashboard_queries() -> list[tuple[str, str]]:
         for panel in json.loads(path.read_text())["panels"]:
             for target in panel.get("targets", []):
                 expression = target["expr"]
-                for variable, value in _VARIABLES.items():
+                for variable, value in VARIABLES.items():
                     expression = expression.replace(variable, value)
                 out.append((f"{path.stem}: {panel['title']}", expression))
     return out
