@@ -1,5 +1,6 @@
 #include "server/metrics/metrics.h"
 
+#include "absl/strings/numbers.h"
 #include "prometheus/text_serializer.h"
 #include "server/metrics/families.h"
 
@@ -112,9 +113,7 @@ void Metrics::ReloadRefused(const std::string& what) {
 void Metrics::PolicyFileTaken(const std::string& digest, absl::Time at) {
   // A double holds 48 bits of it exactly. Only an agent that has such a file has the series.
   uint64_t hash = 0;
-  for (const char digit : digest.substr(0, 12)) {
-    hash = hash * 16 + static_cast<uint64_t>(digit <= '9' ? digit - '0' : digit - 'a' + 10);
-  }
+  if (!absl::SimpleHexAtoi(digest.substr(0, 12), &hash)) return;
   OneGauge(registry_, "vufd_policy_file_hash",
            "The first 48 bits of the SHA-256 of the policy file that is in force.")
       .Set(static_cast<double>(hash));

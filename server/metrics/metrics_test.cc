@@ -40,6 +40,15 @@ TEST_F(MetricsTest, WatchesAreCountedButNotTimed) {
   EXPECT_THAT(text, Not(HasSubstr("duration_seconds_count{method=\"EndpointService/Watch")));
 }
 
+TEST_F(MetricsTest, APolicyFileIsToldByItsFirst48Bits) {
+  EXPECT_THAT(metrics_.Text(), Not(HasSubstr("vufd_policy_file")));
+  metrics_.PolicyFileTaken(absl::StrCat("ba7816bf8f01", std::string(52, 'f')),
+                           absl::FromUnixSeconds(1700000001));
+  // printf %d 0xba7816bf8f01
+  EXPECT_THAT(metrics_.Text(), HasSubstr("\nvufd_policy_file_hash 205024940494593\n"));
+  EXPECT_THAT(metrics_.Text(), HasSubstr("vufd_policy_file_timestamp_seconds 1700000001"));
+}
+
 TEST_F(MetricsTest, CountsDecisionsBlockersAndUnknowns) {
   v1::Verdict verdict;
   v1::Finding* const blocker = verdict.add_blockers();

@@ -17,10 +17,11 @@ PACKAGE_PACKAGES=(binutils dpkg-dev help2man lintian mmdebstrap)
 IMAGE_PACKAGES=(podman runc conmon catatonit netavark mmdebstrap)
 
 # What brings up the end-to-end test bed.
-# systemd for systemd-analyze: no service manager is started. chromium for the status page.
-BED_PACKAGES=(
-  python3 gcc libc6-dev strace zstd patchelf openssl iproute2 systemd chromium chromium-driver fonts-dejavu-core
-)
+# systemd for systemd-analyze: no service manager is started.
+BED_PACKAGES=(python3 gcc libc6-dev strace zstd patchelf openssl iproute2 systemd)
+
+# What looks at the status page.
+BROWSER_PACKAGES=(chromium chromium-driver fonts-dejavu-core)
 
 die() {
   printf '%s: %s\n' "${0##*/}" "$*" >&2
