@@ -92,9 +92,15 @@ class ContainerTest(World):
 
     def test_its_configurations_are_good(self) -> None:
         vufd = built_program("VUFD_BIN", "bazel-bin/server/vufd")
-        # The roles are not here, which is said only of what is right otherwise.
-        for path, error in (("base", ""), ("overlays/network", 'vufd: roles_file "/etc/vufd-roles/roles.textproto": ')):
-            done = subprocess.run([vufd, "--check-config", f"--config={_KUBERNETES / path / 'vufd.textproto'}"],
+        config = self.arena.dir / "config"
+        # Policies and roles are where they are made from; there is no certificate, which is said only of what is right
+        # otherwise.
+        for path, error in (("base", ""), ("overlays/network", 'vufd: tls.certificate_file "/etc/vufd-tls/tls.crt": ')):
+            text = (_KUBERNETES / path / "vufd.textproto").read_text()
+            for mount, source in (("/etc/vufd-policies/", "base"), ("/etc/vufd-roles/", "overlays/network")):
+                text = text.replace(mount, f"{_KUBERNETES / source}/")
+            config.write_text(text)
+            done = subprocess.run([vufd, "--check-config", f"--config={config}"],
                                   capture_output=True, text=True, timeout=30, check=False)
             self.assertTrue(done.stderr.startswith(error) if error else done.returncode == 0, done.stderr)
 
