@@ -88,7 +88,8 @@ absl::StatusOr<UnixSocket> ParseSocket(absl::string_view body) {
   return socket;
 }
 
-// `outcome` is a negative errno, or whatever else stands in its place: then its sign cannot be turned.
+// `outcome` is a negative errno, or whatever else stands in its place: then its sign cannot be
+// turned.
 absl::Status OutcomeStatus(int32_t outcome, absl::string_view what) {
   if (outcome < -kMaxErrno || outcome > 0) {
     return absl::DataLossError(absl::StrCat(what, ": ", outcome, " is no error of the kernel"));

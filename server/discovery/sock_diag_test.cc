@@ -140,12 +140,11 @@ TEST(ParseUnixDiagTest, AnOutcomeThatIsNoErrnoIsQuoted) {
   for (const int32_t outcome : {INT32_MIN, -4096, 1, INT32_MAX}) {
     UnixSocketDump dump;
     const nlmsgerr error = {outcome, {}};
-    const absl::Status refused =
-        ParseUnixDiag(Message(NLMSG_ERROR, Bytes(error)), kSequence, dump);
+    const absl::Status refused = ParseUnixDiag(Message(NLMSG_ERROR, Bytes(error)), kSequence, dump);
     EXPECT_TRUE(absl::IsDataLoss(refused)) << refused;
     EXPECT_THAT(refused.message(), testing::HasSubstr(absl::StrCat(outcome)));
-    EXPECT_TRUE(absl::IsDataLoss(
-        ParseUnixDiag(Message(NLMSG_DONE, Bytes(outcome)), kSequence, dump)));
+    EXPECT_TRUE(
+        absl::IsDataLoss(ParseUnixDiag(Message(NLMSG_DONE, Bytes(outcome)), kSequence, dump)));
     EXPECT_FALSE(dump.done);
   }
 }

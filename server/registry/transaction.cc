@@ -84,10 +84,10 @@ void Transaction::Put(const T& record) {
 
 template <typename T>
 void Transaction::Erase(const T& record) {
-  const std::string name = record.name();
-  changes_.push_back({Kind<T>::kTable, name, std::nullopt});
+  std::map<std::string, T>& records = working_.*Kind<T>::kMap;
+  changes_.push_back({Kind<T>::kTable, record.name(), std::nullopt});
   Note(record, /*deleted=*/true);
-  (working_.*Kind<T>::kMap).erase(name);
+  records.erase(records.find(record.name()));
 }
 
 template <typename T>

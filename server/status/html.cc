@@ -36,6 +36,7 @@ Html Render(const HtmlTable& table) {
   }
   std::vector<Html> lines;
   std::vector<Html> head;
+  head.reserve(table.columns.size());
   for (const std::string& column : table.columns) head.push_back(Html::Element("th", "", column));
   lines.push_back(Html::Element("tr", "", Html::Join(head)));
   for (const std::vector<Html>& row : table.rows) {
