@@ -41,6 +41,7 @@ Html Render(const HtmlTable& table) {
   lines.push_back(Html::Element("tr", "", Html::Join(head)));
   for (const std::vector<Html>& row : table.rows) {
     std::vector<Html> cells;
+    cells.reserve(row.size());
     for (const Html& cell : row) cells.push_back(Html::Element("td", "", cell));
     lines.push_back(Html::Element("tr", "", Html::Join(cells)));
   }
