@@ -10,8 +10,7 @@ import unittest
 import urllib.request
 
 import bed
-from bed.certificates import Authority
-from bed.prometheus import RULES, Prometheus, dashboard_queries, free_port
+from bed.prometheus import RULES, Prometheus, dashboard_queries, free_port, scraped_over_tls
 from world import World
 
 _OPERATIONS = pathlib.Path(__file__).resolve().parents[2] / "docs" / "operations.md"
@@ -29,20 +28,10 @@ class PrometheusTest(World):
         super().setUp()
 
     def start_vufd(self) -> bed.Vufd:
-        authority = Authority(self.arena.dir / "ca")
-        agent = authority.issue("agent", "IP:127.0.0.1")
-        self.me = authority.issue("prometheus", "URI:spiffe://test/prometheus")
-        roles = self.arena.dir / "roles"
-        roles.write_text('bindings { identity: "spiffe://test/prometheus" roles: ROLE_VIEWER }\n'
-                         'bindings { identity: "uid:0" roles: ROLE_OPERATOR }\n')
+        config, self.me = scraped_over_tls(self.arena, self.port)
         policies = self.arena.dir / "policies"
         policies.write_text('migration_policies { name: "migrationPolicies/four" priority: 1 max_concurrent: 4 }\n')
-        return bed.Vufd(self.arena, extra=(
-            f'policy_file: "{policies}"\n'
-            f'roles_file: "{roles}"\n'
-            f'tls {{ listen_address: "127.0.0.1:{free_port()}" certificate_file: "{agent.certificate}"\n'
-            f'  private_key_file: "{agent.key}" client_ca_file: "{agent.authority}"\n'
-            f'  http_address: "127.0.0.1:{self.port}" }}\n'))
+        return bed.Vufd(self.arena, extra=f'policy_file: "{policies}"\n{config}')
 
     def scrape(self) -> str:
         """The text that vufd gives."""

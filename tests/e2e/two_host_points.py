@@ -67,9 +67,13 @@ class TwoHostPoints(TwoHostWorld):
         except bed.VufctlError:
             pass
 
+    def _migrations(self, timeout: float = 60) -> list[dict[str, Any]]:
+        """Of the agent where the guest runs, newest first."""
+        listed: dict[str, Any] = self.agents[self.home].json("migrations", "list", timeout=timeout)
+        return listed.get("migrations", [])
+
     def _names(self) -> list[str]:
-        listed = self.agents[self.home].json("migrations", "list").get("migrations", [])
-        return [migration["name"] for migration in listed]
+        return [migration["name"] for migration in self._migrations()]
 
     def _begun(self, known: set[str]) -> dict[str, Any]:
         """The migration that was begun since, at its end."""
@@ -85,7 +89,7 @@ class TwoHostPoints(TwoHostWorld):
 
     def _logs(self) -> str:
         refused = [[finding["code"] + ": " + finding["message"] for finding in migration["verdict"]["blockers"]]
-                   for migration in self.agents[self.home].json("migrations", "list").get("migrations", [])[:1]
+                   for migration in self._migrations()[:1]
                    if migration["state"] == "STATE_REFUSED"]
         return f"{refused}\n" + "\n".join(self.agents[host].log()[-2500:] for host in "ab")
 
@@ -118,7 +122,7 @@ class TwoHostPoints(TwoHostWorld):
             if is_there():
                 return "reached"
             try:
-                listed = self.agents[self.home].json("migrations", "list", timeout=5).get("migrations", [])
+                listed = self._migrations(timeout=5)
             except (bed.VufctlError, subprocess.TimeoutExpired):
                 return None
             ended = [one for one in listed if one["name"] not in known and one["state"] == "STATE_SUCCEEDED"]

@@ -12,7 +12,7 @@ import urllib.request
 from typing import Any
 
 from bed.arena import Arena, Process
-from bed.certificates import Pair
+from bed.certificates import Authority, Pair
 from bed.wait import wait_for
 
 _DEPLOY = pathlib.Path(__file__).resolve().parents[3] / "deploy"
@@ -51,6 +51,20 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def scraped_over_tls(arena: Arena, port: int) -> tuple[str, Pair]:
+    """What makes a vufd serve its metrics at 127.0.0.1:`port`, and as whom to ask for them. Root stays an operator."""
+    authority = Authority(arena.dir / "ca")
+    agent = authority.issue("agent", "IP:127.0.0.1")
+    roles = arena.dir / "roles"
+    roles.write_text('bindings { identity: "spiffe://test/prometheus" roles: ROLE_VIEWER }\n'
+                     'bindings { identity: "uid:0" roles: ROLE_OPERATOR }\n')
+    config = (f'roles_file: "{roles}"\n'
+              f'tls {{ listen_address: "127.0.0.1:{free_port()}" certificate_file: "{agent.certificate}"\n'
+              f'  private_key_file: "{agent.key}" client_ca_file: "{agent.authority}"\n'
+              f'  http_address: "127.0.0.1:{port}" }}\n')
+    return config, authority.issue("prometheus", "URI:spiffe://test/prometheus")
 
 
 class Prometheus(Process):
